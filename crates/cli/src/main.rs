@@ -1,1 +1,62 @@
-fn main() {}
+//! The binary `twinset`.
+//!
+//! In: arguments. Out: one answer on stdout (text, or one JSON document with `--json`), logs and progress on
+//! stderr, and an exit status: 0 done, 1 failed, 2 wrong use, 3 done with some items rejected. Knows arguments,
+//! terminals and JSON shapes; everything else is the engine's, the server's, or a measurement of `eval`.
+
+mod args;
+mod command;
+mod draw;
+mod failure;
+mod files;
+mod interrupt;
+mod progress;
+mod session;
+mod shapes;
+mod ui;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use failure::Done;
+use std::process::ExitCode;
+use ui::Ui;
+
+fn main() -> ExitCode {
+    // A decoding worker is this same binary; it must give up its rights before it does anything else.
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == twinset_photo::worker::WORKER_ARG) {
+        twinset_photo::worker::worker_main();
+    }
+    let arguments = Arguments::parse();
+    let ui = Ui::new(&arguments.global);
+    ui.start_logging();
+    interrupt::install();
+    match run(&arguments, &ui) {
+        Ok(Done::All) => ExitCode::SUCCESS,
+        Ok(Done::SomeRejected) => ExitCode::from(3),
+        Err(error) => failure::report(&error, &ui),
+    }
+}
+
+fn run(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Done> {
+    let home = &arguments.global.home;
+    match &arguments.command {
+        Command::Demo(args) => command::demo::run(args, ui),
+        Command::Serve(args) => command::serve::run(args, home.as_deref(), ui),
+        Command::Import(args) => command::import::run(args, home.as_deref(), ui),
+        Command::Put(args) => command::products::put(args, home.as_deref(), ui),
+        Command::Get(args) => command::products::get(args, home.as_deref(), ui),
+        Command::Remove(args) => command::products::remove(args, home.as_deref(), ui),
+        Command::List(args) => command::products::list(args, home.as_deref(), ui),
+        Command::Search(args) => command::search::run(args, home.as_deref(), ui),
+        Command::Detect(args) => command::detect::run(args, ui),
+        Command::Match(args) => command::compare::run(args, ui),
+        Command::Embed(args) => command::embed::run(args, ui),
+        Command::Eval(args) => command::eval::run(args, home.as_deref(), ui),
+        Command::Index(args) => command::index::run(args, home.as_deref(), ui),
+        Command::Model(args) => command::model::run(args, ui),
+        #[cfg(feature = "train")]
+        Command::Train(args) => command::train::run(args, ui),
+        Command::Ann => command::ann(),
+        Command::Completion(args) => command::completion(args),
+    }
+}

@@ -1,30 +1,23 @@
 //! Finds garments in a photo, and says which one was meant.
-use twinset_nets::{NetError, Package};
-use twinset_photo::{Photo, Rect};
+//!
+//! In: one [`Photo`](twinset_photo::Photo). Out: at most [`MAX_GARMENTS`] boxes in its pixels, most
+//! certain first, no two overlapping by more than [`OVERLAP_MAX`]. Knows nothing of products or search.
+//!
+//! The network is an anchor-free one-stage detector after NanoDet-Plus; boxes are read from
+//! distributions of distances (Generalized Focal Loss, Li et al. 2020).
 
-/// One found garment.
-#[derive(Clone, Debug)]
-pub struct Garment {
-    /// In pixels of the photo given to [`Detector::detect`].
-    pub rect: Rect,
-    /// One of the card's categories.
-    pub category: String,
-    /// Certainty, 0..=1.
-    pub score: f32,
-}
+mod choose;
+mod decode;
+mod detector;
 
-/// A detector ready to run; cheap to share between threads.
-pub struct Detector {}
+pub use choose::choose;
+pub use detector::{Detector, Garment, letterbox};
 
-impl Detector {
-    /// # Errors
-    /// If the package is not a detector or its shapes do not fit its card.
-    pub fn new(_package: &Package) -> Result<Self, NetError> { unimplemented!() }
-    /// At most 20 garments, most certain first.
-    #[must_use]
-    pub fn detect(&self, _photo: &Photo) -> Vec<Garment> { unimplemented!() }
-}
+/// Most garments that [`Detector::detect`] reports.
+pub const MAX_GARMENTS: usize = 20;
 
-/// The garment a shopper most likely meant: certainty, size and nearness to the centre.
-#[must_use]
-pub fn choose(_garments: &[Garment], _width: f32, _height: f32) -> Option<usize> { unimplemented!() }
+/// Most boxes that [`Detector::detect_all`] reports, as COCO evaluation wants.
+pub const MAX_BOXES: usize = 100;
+
+/// Intersection over union above which the less certain of two boxes is dropped.
+pub const OVERLAP_MAX: f32 = 0.6;

@@ -1,1 +1,29 @@
-//! Stub.
+//! Measures retrieval, detection, categories and the index, with intervals and baselines.
+//!
+//! In: data sets ([`twinset_dataset`]) with their labels, and the models to measure. Out: reports in the shapes
+//! that scripts rely on, each score with a 95 % interval ([`interval`]) and with simple baselines on the same
+//! pictures and the same boxes. Knows nothing of catalogues, HTTP or where a report goes.
+//!
+//! - [`retrieval`]: a photo in, is the right product among the first?
+//! - [`detection`]: average precision by the rules of COCO ([`coco`]).
+//! - [`category`]: is the garment called by its right name?
+//! - [`index`]: recall, speed and memory against exact search.
+
+pub mod category;
+pub mod coco;
+pub mod detection;
+mod error;
+pub mod index;
+pub mod interval;
+mod models;
+mod pictures;
+mod plain;
+mod progress;
+mod ranking;
+pub mod retrieval;
+
+pub use error::EvalError;
+pub use interval::Figure;
+pub use models::Models;
+pub use pictures::Unreadable;
+pub use progress::{Progress, Watch, unwatched};

@@ -1,45 +1,26 @@
-//! Local features of a crop and their comparison.
-use twinset_nets::FeatureMap;
-use twinset_photo::Rect;
+//! Local features of a crop, and the comparison of two crops part by part.
+//!
+//! In: the map that the embedder made of a crop, or stored bytes. Out: a score of how surely both
+//! crops show the same garment, and the parts that match, in fractions of each crop. Knows nothing
+//! of products, of the global embedding, or of where the crops came from; that both sides come from
+//! the same model is the caller's care (features are stored by model).
+//!
+//! Best partner for each token and a mutual check (as in ColBERT's MaxSim, asymmetric like AMES:
+//! few stored tokens, many query tokens), then geometry that allows for cloth: every pair of matches
+//! votes for a scale, rotation and shift, plain or mirrored, with a wide tolerance, and up to three
+//! such transforms are kept.
 
-/// Tokens of one crop: 64-d int8 each, with position, scale and saliency.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LocalFeatures {}
+mod compare;
+mod error;
+mod features;
+mod geometry;
+mod score;
+mod simd;
 
-/// One matched part. Rects are in 0..=1 of each crop.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct Part { pub query: Rect, pub hit: Rect, pub score: f32 }
+pub use compare::{Comparison, Part, compare};
+pub use error::LocalError;
+pub use features::{DIM, LocalFeatures, MAX_TOKENS};
+pub use score::Measures;
 
-/// Outcome of comparing two crops.
-#[derive(Clone, Debug)]
-pub struct Comparison {
-    /// 0..=1, larger is more alike.
-    pub score: f32,
-    /// Best first, at most 8.
-    pub parts: Vec<Part>,
-}
-
-impl LocalFeatures {
-    /// The `keep` most salient tokens of the map (a query keeps all).
-    #[must_use]
-    pub fn extract(_map: &FeatureMap, _keep: usize) -> Self { unimplemented!() }
-    /// For storage, at most 2.2 KB for 32 tokens.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> { unimplemented!() }
-    /// # Errors
-    /// If the bytes are not ours or damaged.
-    pub fn from_bytes(_bytes: &[u8]) -> Result<Self, LocalError> { unimplemented!() }
-}
-
-/// Compares a query's tokens with a stored picture's.
-#[must_use]
-pub fn compare(_query: &LocalFeatures, _hit: &LocalFeatures) -> Comparison { unimplemented!() }
-
-/// Why stored local features could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum LocalError {
-    /// The blob is damaged.
-    #[error("damaged local features: {0}")]
-    Damaged(String),
-}
+/// Tokens kept of a stored picture: [`LocalFeatures::to_bytes`] then has at most 2.2 KB.
+pub const STORED_TOKENS: usize = 32;

@@ -1,69 +1,38 @@
 //! Model packages and the inference kernels of our networks.
 //!
-//! In: weights with a card. Out: a network's outputs as plain arrays. Knows nothing of garments.
-use std::path::Path;
+//! In: weights with a card, and a [`Photo`](twinset_photo::Photo) already cut to the network's
+//! side. Out: the network's numbers as plain arrays. Knows the two architectures we train and
+//! nothing of what their outputs mean: boxes are `detect`'s, embeddings `embed`'s.
+//!
+//! Networks arrive in their fused form (RepVGG, Ding et al. 2021: branches and batch norm folded
+//! into one 3x3 convolution each), so inference is a chain of plain convolutions. [`Kernel`] picks
+//! how they are computed on this machine; [`Kernel::Scalar`] is the oracle of the others.
 
-/// BLAKE3 of a package's card and weights; every stored vector is stamped with it. Displays as hex.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct ModelHash(pub [u8; 32]);
+mod architecture;
+mod card;
+mod conv;
+mod detector;
+mod embedder;
+mod error;
+mod network;
+mod package;
+mod plane;
+mod simd;
+mod window;
 
-impl std::fmt::Display for ModelHash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for b in self.0 { write!(f, "{b:02x}")?; }
-        Ok(())
-    }
-}
+pub use architecture::{Architecture, GflLite, RepVggLite};
+pub use card::Card;
+pub use detector::{DetectorNet, Level};
+pub use embedder::{EmbedderNet, EmbedderOutput};
+pub use error::NetError;
+pub use package::{ModelHash, Package, Tensor};
+pub use plane::FeatureMap;
+pub use simd::Kernel;
+pub use window::window;
 
-/// One `[channels, height, width]` map of f32, row-major.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct FeatureMap { pub channels: usize, pub height: usize, pub width: usize, pub data: Vec<f32> }
-
-/// What a package says about itself (`card.json`). See docs/formats/model-package.md.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-#[allow(missing_docs)]
-pub struct Card {
-    pub name: String,
-    /// `detector` or `embedder`.
-    pub kind: String,
-    pub architecture: serde_json::Value,
-    #[serde(default)]
-    pub categories: Vec<String>,
-    #[serde(flatten)]
-    pub rest: serde_json::Map<String, serde_json::Value>,
-}
-
-/// A loaded model package: the card and its tensors (fused, inference form).
-#[derive(Clone, Debug)]
-pub struct Package { card: Card, hash: ModelHash }
-
-impl Package {
-    /// Opens `DIR/card.json` and `DIR/weights.safetensors`.
-    ///
-    /// # Errors
-    /// Named: missing file, bad header, wrong shapes, not finite.
-    pub fn open(_dir: &Path) -> Result<Self, NetError> { unimplemented!() }
-    /// The detector that ships inside the binary.
-    #[must_use]
-    pub fn default_detector() -> Self { unimplemented!() }
-    /// The embedder that ships inside the binary.
-    #[must_use]
-    pub fn default_embedder() -> Self { unimplemented!() }
-    /// The same architecture with random weights (He), a baseline of every evaluation.
-    #[must_use]
-    pub fn randomised(&self, _seed: u64) -> Self { unimplemented!() }
-    /// The card.
-    #[must_use]
-    pub fn card(&self) -> &Card { &self.card }
-    /// Content hash.
-    #[must_use]
-    pub fn hash(&self) -> ModelHash { self.hash }
-}
-
-/// Why a package or a network could not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum NetError {
-    /// Placeholder; the real variants come with the loader.
-    #[error("{0}")]
-    BadPackage(String),
+/// Parts of the engine room, for benches and tests only.
+#[doc(hidden)]
+pub mod bench {
+    pub use crate::conv::{Conv, ConvShape, Method, Scratch};
+    pub use crate::plane::Plane;
 }

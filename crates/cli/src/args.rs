@@ -1,0 +1,478 @@
+//! What can be asked of `twinset`. The doc comments are its help texts.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use twinset_catalogue::CatalogueName;
+
+/// Finds products from a photo.
+#[derive(Debug, Parser)]
+#[command(name = "twinset", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Exit status: 0 done, 1 failed, 2 wrong use, 3 done with some items rejected (they are listed).")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Answer with one JSON document on stdout
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Folder with all catalogues [default: twinset in the platform's data folder]
+    #[arg(long, global = true, value_name = "DIR", env = "TWINSET_HOME", hide_env_values = true)]
+    pub(crate) home: Option<PathBuf>,
+    /// Log more; twice: everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// No progress, and of logs only errors
+    #[arg(long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a catalogue of drawn garments and serve it, to try everything without own pictures
+    Demo(Demo),
+    /// Serve every catalogue in the home: search page and HTTP API
+    Serve(Serve),
+    /// Bring a folder of pictures or a data set into a catalogue
+    Import(Import),
+    /// Put one product
+    Put(Put),
+    /// Show one product
+    Get(Get),
+    /// Remove products
+    Remove(Remove),
+    /// List products, or the catalogues of the home
+    List(List),
+    /// Find products from a photo
+    Search(Search),
+    /// Find the garments in photos
+    Detect(Detect),
+    /// Compare two photos part by part
+    Match(Match),
+    /// Write one embedding for each picture of a manifest
+    Embed(Embed),
+    /// Measure retrieval, detection, categories or an index
+    #[command(subcommand)]
+    Eval(Eval),
+    /// Look after a catalogue's index
+    #[command(subcommand)]
+    Index(Index),
+    /// Look at model packages
+    #[command(subcommand)]
+    Model(Model),
+    /// Train a detector or an embedder
+    #[cfg(feature = "train")]
+    #[command(subcommand)]
+    Train(Train),
+    /// Speak the protocol of the index benchmark on stdin and stdout
+    Ann,
+    /// Print a completion script for a shell
+    Completion(Completion),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Where to listen [default: 127.0.0.1:8080, or a free port]; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Do not open a browser
+    #[arg(long)]
+    pub(crate) headless: bool,
+    /// Products to draw
+    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) products: u32,
+    /// Keep the home when done; it is told where it lies
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Draw other garments
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen [default: 127.0.0.1:8080]; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// TOML file with `listen`, `home` and limits; arguments win over it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InCatalogue {
+    /// Which catalogue
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) catalogue: CatalogueName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// Folder of pictures (sub-folder or file stem names the product), or a data set with manifest.csv
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) into: InCatalogue,
+    /// Only this split of a data set
+    #[arg(long)]
+    pub(crate) split: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Put {
+    #[command(flatten)]
+    pub(crate) into: InCatalogue,
+    /// Its id; may be left out if `--product` has one
+    #[arg(required_unless_present = "product")]
+    pub(crate) id: Option<String>,
+    /// JSON file with the whole product (`-`: stdin); without it the other claims of a known product stay
+    #[arg(long, value_name = "FILE")]
+    pub(crate) product: Option<PathBuf>,
+    /// A picture, as FILE or NAME=FILE; the first is the main one
+    #[arg(long = "image", value_name = "[NAME=]FILE")]
+    pub(crate) images: Vec<String>,
+    /// What the seller calls it
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    /// Its price, as "12.50 EUR"
+    #[arg(long)]
+    pub(crate) price: Option<String>,
+    /// Its brand
+    #[arg(long)]
+    pub(crate) brand: Option<String>,
+    /// A colour as claimed; may be repeated
+    #[arg(long, value_name = "COLOUR")]
+    pub(crate) color: Vec<String>,
+    /// Another claim; may be repeated
+    #[arg(long = "attribute", value_name = "NAME=VALUE")]
+    pub(crate) attributes: Vec<String>,
+    /// Return when it can be found, not already when it is durable
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    #[command(flatten)]
+    pub(crate) of: InCatalogue,
+    /// Its id
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Remove {
+    #[command(flatten)]
+    pub(crate) from: InCatalogue,
+    /// Their ids
+    #[arg(required = true)]
+    pub(crate) ids: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Which catalogue; without it the catalogues are listed
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) catalogue: Option<CatalogueName>,
+    /// Only products whose claims pass, such as "price < 50 and color = 'red'"
+    #[arg(long, value_name = "EXPR", requires = "catalogue")]
+    pub(crate) filter: Option<String>,
+    /// Go on behind this (`next` of the last answer)
+    #[arg(long, requires = "catalogue")]
+    pub(crate) after: Option<String>,
+    /// At most so many; 0 is all
+    #[arg(long, short = 'n', default_value_t = 50)]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Search {
+    /// A photo (`-`: stdin)
+    pub(crate) photo: PathBuf,
+    #[command(flatten)]
+    pub(crate) of: InCatalogue,
+    /// Products wanted
+    #[arg(short = 'k', default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub(crate) k: u16,
+    /// Search this part, in pixels of the upright photo
+    #[arg(long = "box", value_name = "X,Y,W,H", value_parser = rect)]
+    pub(crate) region: Option<twinset_photo::Rect>,
+    /// Only products whose claims pass, such as "price < 50 and color = 'red'"
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) filter: Option<String>,
+    /// Do not compare the best candidates part by part
+    #[arg(long)]
+    pub(crate) no_rerank: bool,
+    /// Compare with every picture, whatever the index
+    #[arg(long)]
+    pub(crate) exact: bool,
+    /// Words with the photo; the models of this version read none
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) text: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Detect {
+    /// Photos
+    #[arg(required = true)]
+    pub(crate) photos: Vec<PathBuf>,
+    /// Write the photo with its boxes (.png or .jpg); for one photo only
+    #[arg(long, value_name = "OUT.png")]
+    pub(crate) draw: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Match {
+    /// A photo
+    pub(crate) first: PathBuf,
+    /// Another one
+    pub(crate) second: PathBuf,
+    /// Write both photos with their matched parts (.png or .jpg)
+    #[arg(long, value_name = "OUT.png")]
+    pub(crate) draw: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Embed {
+    /// manifest.csv of a data set, or its folder
+    #[arg(long, value_name = "M")]
+    pub(crate) manifest: PathBuf,
+    /// Vectors: u32 rows, u32 columns, little-endian f32
+    #[arg(long, value_name = "V.fbin")]
+    pub(crate) out: PathBuf,
+    /// Only this split
+    #[arg(long)]
+    pub(crate) split: Option<String>,
+    /// What of each picture is embedded
+    #[arg(long = "box", value_enum, default_value_t = BoxOf::Given)]
+    pub(crate) region: BoxOf,
+    #[command(flatten)]
+    pub(crate) models: Models,
+}
+
+/// What of a picture is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BoxOf {
+    /// The whole picture
+    None,
+    /// The first box of its row, else the whole picture
+    Given,
+    /// The garment that the detector chooses, else the whole picture
+    Detected,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Models {
+    /// Folder of a model package, or of two named `detector` and `embedder`; may be repeated [default: those
+    /// inside the binary]
+    #[arg(long = "model", value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Eval {
+    /// Is the right product among the first?
+    Retrieval(Box<EvalRetrieval>),
+    /// Are the garments found?
+    Detection(EvalData),
+    /// Are they called by their right names?
+    Category(EvalData),
+    /// Is the index right, fast and small?
+    Index(EvalIndex),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalRetrieval {
+    /// Data set of the queries
+    #[arg(long, value_name = "DIR")]
+    pub(crate) queries: PathBuf,
+    /// Its split [default: all]
+    #[arg(long, value_name = "S")]
+    pub(crate) query_split: Option<String>,
+    /// Data set of the gallery; may be repeated
+    #[arg(long, value_name = "DIR", required_unless_present = "leave_one_out", conflicts_with = "leave_one_out")]
+    pub(crate) gallery: Vec<PathBuf>,
+    /// Split of the gallery [default: all]
+    #[arg(long, value_name = "S")]
+    pub(crate) gallery_split: Option<String>,
+    /// Only gallery pictures of this view, such as `main`; may be repeated [default: all]
+    #[arg(long, value_name = "VIEW")]
+    pub(crate) gallery_view: Vec<String>,
+    /// More gallery pictures, which are nobody's answer; may be repeated
+    #[arg(long, value_name = "DIR:SPLIT")]
+    pub(crate) distractors: Vec<String>,
+    /// What of a query is searched
+    #[arg(long, value_enum, default_value_t = BoxOf::Detected)]
+    pub(crate) query_box: BoxOf,
+    /// What counts as found
+    #[arg(long, value_enum, default_value_t = IdColumn::ItemId)]
+    pub(crate) id: IdColumn,
+    /// Queries are the gallery, and none finds itself
+    #[arg(long)]
+    pub(crate) leave_one_out: bool,
+    /// Do not compare the best candidates part by part
+    #[arg(long)]
+    pub(crate) no_rerank: bool,
+    /// What to measure beside; `none` for nothing
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", default_value = "colour_histogram,random_weights,hog,raw_pixels")]
+    pub(crate) baselines: Vec<String>,
+    /// Where to write one JSON line a query [default: a file in HOME/evaluations]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) per_query: Option<PathBuf>,
+    /// Seed of random weights and intervals
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) models: Models,
+}
+
+/// The column of a manifest that tells whether a hit is right.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum IdColumn {
+    ItemId,
+    VariantId,
+    Category,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalData {
+    /// Data set
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Its split [default: all]
+    #[arg(long, value_name = "S")]
+    pub(crate) split: Option<String>,
+    /// Seed of the intervals
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) models: Models,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalIndex {
+    /// Vectors to search in (.fbin)
+    #[arg(long, value_name = "F")]
+    pub(crate) base: PathBuf,
+    /// Vectors to search for (.fbin)
+    #[arg(long, value_name = "F")]
+    pub(crate) queries: PathBuf,
+    /// Answers wanted
+    #[arg(short = 'k', default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) k: u16,
+    /// How vectors are compared; `ip` needs vectors of length 1
+    #[arg(long, value_enum, default_value_t = MetricName::Ip)]
+    pub(crate) metric: MetricName,
+    /// Which index
+    #[arg(long, value_enum, default_value_t = IndexKind::Exact)]
+    pub(crate) index: IndexKind,
+    /// Only the first so many queries
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum MetricName {
+    Ip,
+    L2,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IndexKind {
+    /// Compares with every vector
+    Exact,
+    /// Walks a graph over quantised vectors
+    Graph,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Index {
+    /// How far it is
+    Status(InCatalogue),
+    /// Compare it with the catalogue
+    Verify(InCatalogue),
+    /// Make it anew from the catalogue
+    Rebuild(InCatalogue),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Model {
+    /// The card of a package
+    Show {
+        /// `detector` or `embedder` for those inside the binary, or a package's folder [default: both inside]
+        which: Option<String>,
+    },
+}
+
+#[cfg(feature = "train")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum Train {
+    /// Finds garments
+    Detector(TrainArgs),
+    /// Turns crops into embeddings
+    Embedder(TrainArgs),
+}
+
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    /// TOML or JSON file with the options; arguments win over it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Data set to train on, or `synth:` for drawn garments; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Vec<String>,
+    /// Run folder: checkpoints, metrics and the package
+    #[arg(long, value_name = "DIR")]
+    pub(crate) run: Option<PathBuf>,
+    /// Go on from the last checkpoint of the run folder
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Optimiser steps
+    #[arg(long)]
+    pub(crate) steps: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completion {
+    /// Which shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// `X,Y,W,H`.
+fn rect(text: &str) -> Result<twinset_photo::Rect, String> {
+    let numbers: Vec<f32> = text
+        .split(',')
+        .map(|part| part.trim().parse().ok().filter(|v: &f32| v.is_finite()))
+        .collect::<Option<_>>()
+        .ok_or("expected four numbers, X,Y,W,H")?;
+    match numbers[..] {
+        [x, y, w, h] if w > 0.0 && h > 0.0 => Ok(twinset_photo::Rect { x, y, w, h }),
+        [_, _, _, _] => Err("width and height must be above 0".to_owned()),
+        _ => Err("expected four numbers, X,Y,W,H".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_fit_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn boxes_are_four_numbers() {
+        assert!(rect("1,2,3,4.5").is_ok());
+        for bad in ["", "1,2,3", "1,2,3,4,5", "1,2,0,4", "a,b,c,d", "1,2,nan,4"] {
+            assert!(rect(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! `twinset eval retrieval|detection|category|index`
+
+use crate::args::{BoxOf, Eval, EvalData, EvalIndex, EvalRetrieval, IdColumn, IndexKind, MetricName, Models};
+use crate::failure::{Done, WrongUse};
+use crate::progress::Progress;
+use crate::session;
+use crate::ui::{Ui, table};
+use std::path::{Path, PathBuf};
+use twinset_eval::retrieval::{Baseline, Id, QueryBox, Recall, Scores};
+use twinset_eval::{Figure, Unreadable, category, detection, index, retrieval};
+use twinset_index::{ExactIndex, GraphIndex, GraphOptions, Metric, Shape, VectorIndex};
+
+pub(crate) fn run(args: &Eval, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
+    match args {
+        Eval::Retrieval(args) => eval_retrieval(args, home, ui),
+        Eval::Detection(args) => eval_detection(args, ui),
+        Eval::Category(args) => eval_category(args, ui),
+        Eval::Index(args) => eval_index(args, ui),
+    }
+}
+
+/// Runs a measurement with its progress.
+fn watched<T>(
+    ui: &Ui,
+    unit: &'static str,
+    measure: impl FnOnce(twinset_eval::Watch<'_>) -> Result<T, twinset_eval::EvalError>,
+) -> anyhow::Result<T> {
+    let progress = Progress::new(ui, "measuring", unit, 0);
+    // Nothing is left behind by stopping a measurement in the middle: the first Ctrl-C ends it.
+    let measured = measure(&|state| {
+        if crate::interrupt::asked_to_stop() {
+            std::process::exit(1);
+        }
+        progress.stage(state.stage);
+        progress.set(state.done, state.total);
+    });
+    progress.finish();
+    Ok(measured?)
+}
+
+fn models(args: &Models) -> anyhow::Result<twinset_eval::Models> {
+    let (detector, embedder) = session::packages(&args.paths)?;
+    Ok(twinset_eval::Models::new(&detector, &embedder)?)
+}
+
+fn eval_retrieval(args: &EvalRetrieval, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
+    let per_query = match &args.per_query {
+        Some(path) => path.clone(),
+        None => default_list(home)?,
+    };
+    let baselines = match args.baselines.as_slice() {
+        [none] if none == "none" => Vec::new(),
+        names => names.iter().map(|name| baseline(name)).collect::<anyhow::Result<_>>()?,
+    };
+    let options = retrieval::Options {
+        query_split: args.query_split.clone(),
+        gallery_split: args.gallery_split.clone(),
+        gallery_views: args.gallery_view.clone(),
+        distractors: args.distractors.iter().map(|text| dir_and_split(text)).collect(),
+        query_box: match args.query_box {
+            BoxOf::None => QueryBox::None,
+            BoxOf::Given => QueryBox::Given,
+            BoxOf::Detected => QueryBox::Detected,
+        },
+        id: match args.id {
+            IdColumn::ItemId => Id::ItemId,
+            IdColumn::VariantId => Id::VariantId,
+            IdColumn::Category => Id::Category,
+        },
+        leave_one_out: args.leave_one_out,
+        rerank: !args.no_rerank,
+        baselines,
+        per_query: Some(per_query),
+        seed: args.seed,
+        ..retrieval::Options::new(args.queries.clone(), args.gallery.clone())
+    };
+    let models = models(&args.models)?;
+    let report = watched(ui, "pictures", |watch| retrieval::run(&options, &models, watch))?;
+    list(&report.unreadable, ui);
+    ui.answer(&report, || {
+        let mut text = format!(
+            "{} queries ({} without an answer left out), {} gallery pictures of which {} distractors\n",
+            report.queries, report.queries_without_answer, report.gallery, report.distractors
+        );
+        let head = ["", "R@1", "R@5", "R@10", "R@20", "mAP", "MRR"].map(str::to_owned).to_vec();
+        let mut rows = vec![head, scores("this model", &report.scores)];
+        rows.extend(report.by_view.iter().map(|(view, s)| scores(&format!("  {view} ({})", s.queries), s)));
+        rows.extend(report.by_category.iter().map(|(name, s)| scores(&format!("  {name} ({})", s.queries), s)));
+        rows.extend(report.baselines.iter().map(|(name, b)| scores(name, &b.scores)));
+        text += &table(&rows);
+        if let Some(target) = report.target_box_recall_50 {
+            text += &format!("chosen box on the target: {}\n", figure(Some(target)));
+        }
+        let ms: Vec<String> = report.ms_per_query.iter().map(|(stage, ms)| format!("{stage} {ms:.1}")).collect();
+        text += &format!("ms a query: {}\n", ms.join(", "));
+        if let Some(path) = &report.per_query {
+            text += &ui.faint(&format!("single results: {}\n", path.display()));
+        }
+        text
+    })?;
+    Ok(Done::rejecting(report.unreadable.len()))
+}
+
+fn scores(name: &str, s: &Scores) -> Vec<String> {
+    let recall = |Recall(all): &Recall| all.iter().map(|(_, f)| figure(Some(*f))).collect::<Vec<_>>();
+    [vec![name.to_owned()], recall(&s.recall), vec![figure(s.map), figure(s.mrr)]].concat()
+}
+
+/// `0.512 [0.450, 0.571]`
+fn figure(figure: Option<Figure>) -> String {
+    figure.map_or_else(|| "-".to_owned(), |[v, low, high]| format!("{v:.3} [{low:.2}, {high:.2}]"))
+}
+
+fn list(unreadable: &[Unreadable], ui: &Ui) {
+    for u in unreadable {
+        ui.rejected(&u.picture, &u.reason);
+    }
+}
+
+fn baseline(name: &str) -> anyhow::Result<Baseline> {
+    Baseline::named(name.trim()).ok_or_else(|| {
+        let known: Vec<&str> = Baseline::ALL.iter().map(|b| b.name()).collect();
+        WrongUse(format!("--baselines knows {} and none, not `{name}`", known.join(", "))).into()
+    })
+}
+
+/// `DIR:SPLIT`; a folder whose name has a colon, or no split, is taken as it is.
+fn dir_and_split(text: &str) -> (PathBuf, Option<String>) {
+    match text.rsplit_once(':') {
+        Some((dir, split)) if !dir.is_empty() && !split.contains(['/', '\\']) && !Path::new(text).is_dir() => {
+            (dir.into(), Some(split.to_owned()).filter(|s| !s.is_empty()))
+        }
+        _ => (text.into(), None),
+    }
+}
+
+/// `HOME/evaluations/retrieval-SECONDS-PID.jsonl`: sorts by time, and two runs never share one.
+fn default_list(home: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let dir = session::home(home)?.join("evaluations");
+    std::fs::create_dir_all(&dir)
+        .map_err(|e| anyhow::Error::from(e).context(format!("{} cannot be made", dir.display())))?;
+    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    Ok(dir.join(format!("retrieval-{seconds}-{}.jsonl", std::process::id())))
+}
+
+fn eval_detection(args: &EvalData, ui: &Ui) -> anyhow::Result<Done> {
+    let options = detection::Options { data: args.data.clone(), split: args.split.clone(), seed: args.seed };
+    let models = models(&args.models)?;
+    let report = watched(ui, "images", |watch| detection::run(&options, &models, watch))?;
+    list(&report.unreadable, ui);
+    ui.answer(&report, || {
+        let main = |name: &str| figure(report.intervals.get(name).copied());
+        let mut text = format!(
+            "{} images, {} boxes, {:.1} ms an image\nAP {}  AP50 {}  AP75 {}\n",
+            report.images,
+            report.boxes,
+            report.ms_per_image,
+            main("ap"),
+            main("ap50"),
+            main("ap75")
+        );
+        text += &format!(
+            "whatever the category: AP50 {}  recall {}\n",
+            main("class_agnostic_ap50"),
+            main("class_agnostic_recall50")
+        );
+        let head = ["", "boxes", "AP", "AP50", "AP75", "recall"].map(str::to_owned).to_vec();
+        let row = |(name, s): (&String, &detection::CategoryScores)| {
+            let numbers = [s.ap, s.ap50, s.ap75, s.recall50].map(|v| format!("{v:.3}"));
+            [vec![name.clone(), s.boxes.to_string()], numbers.to_vec()].concat()
+        };
+        text + &table(&std::iter::once(head).chain(report.per_category.iter().map(row)).collect::<Vec<_>>())
+    })?;
+    Ok(Done::rejecting(report.unreadable.len()))
+}
+
+fn eval_category(args: &EvalData, ui: &Ui) -> anyhow::Result<Done> {
+    let options = category::Options { data: args.data.clone(), split: args.split.clone(), seed: args.seed };
+    let models = models(&args.models)?;
+    let report = watched(ui, "pictures", |watch| category::run(&options, &models, watch))?;
+    list(&report.unreadable, ui);
+    ui.answer(&report, || {
+        let mut text = format!(
+            "{} samples: accuracy {}, balanced {:.3}, answered {}\n",
+            report.samples,
+            figure(Some(report.accuracy)),
+            report.balanced_accuracy,
+            figure(Some(report.answered))
+        );
+        for (name, value) in &report.baselines {
+            text += &format!("{name}: {}\n", figure(Some(*value)));
+        }
+        let head = ["", "samples", "recall", "precision"].map(str::to_owned).to_vec();
+        let row = |(name, s): (&String, &category::CategoryScores)| {
+            vec![name.clone(), s.samples.to_string(), format!("{:.3}", s.recall), format!("{:.3}", s.precision)]
+        };
+        text + &table(&std::iter::once(head).chain(report.per_category.iter().map(row)).collect::<Vec<_>>())
+    })?;
+    Ok(Done::rejecting(report.unreadable.len()))
+}
+
+fn eval_index(args: &EvalIndex, ui: &Ui) -> anyhow::Result<Done> {
+    let metric = match args.metric {
+        MetricName::Ip => Metric::InnerProduct,
+        MetricName::L2 => Metric::L2,
+    };
+    let options = index::Options {
+        base: args.base.clone(),
+        queries: args.queries.clone(),
+        k: usize::from(args.k),
+        metric,
+        queries_max: args.limit,
+    };
+    let (name, kind) = match args.index {
+        IndexKind::Exact => ("exact", args.index),
+        IndexKind::Graph => ("graph", args.index),
+    };
+    let make = |dim| -> Box<dyn VectorIndex> {
+        match kind {
+            IndexKind::Exact => Box::new(ExactIndex::new(dim, metric)),
+            IndexKind::Graph => {
+                Box::new(GraphIndex::new(Shape { dim, metric, stamp: [0; 32] }, GraphOptions::default()))
+            }
+        }
+    };
+    let report = watched(ui, "vectors", |watch| index::run(&options, name, make, watch))?;
+    ui.answer(&report, || {
+        format!(
+            "{} index of {} x {}: recall@{} {}, {:.0} queries a second ({:.0} by plain loops), median {:.2} ms\n\
+             built in {:.1} s, {:.1} MB ({:.1} MB of vectors)\n",
+            report.index,
+            report.base,
+            report.dim,
+            report.k,
+            figure(Some(report.recall)),
+            report.queries_per_second,
+            report.exact_queries_per_second,
+            report.latency_ms[0],
+            report.build_seconds,
+            report.memory_bytes as f64 / 1e6,
+            report.vector_bytes as f64 / 1e6
+        )
+    })?;
+    Ok(Done::All)
+}

@@ -1,0 +1,122 @@
+//! `twinset serve`
+
+use crate::args::Serve;
+use crate::failure::{Done, WrongUse};
+use crate::ui::Ui;
+use crate::{interrupt, session};
+use anyhow::Context;
+use serde::Deserialize;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use twinset_engine::{Decoder, Engine, Options};
+use twinset_photo::worker::{DecodePool, PoolSettings, this_exe};
+use twinset_server::{ServerOptions, serve_on};
+
+/// The file of `--config`. Everything may be left out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Config {
+    listen: Option<SocketAddr>,
+    home: Option<PathBuf>,
+    /// Web sites whose pages may call the API from a browser.
+    cors_origins: Vec<String>,
+    /// Threads that look at new pictures; 0: one a core.
+    threads: usize,
+    limits: ConfigLimits,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ConfigLimits {
+    picture_bytes: Option<usize>,
+    picture_pixels: Option<u64>,
+    decode_memory_bytes: Option<u64>,
+    decode_time_ms: Option<u64>,
+    body_bytes: Option<usize>,
+    line_bytes: Option<usize>,
+    request_timeout_ms: Option<u64>,
+    vision_slots: Option<usize>,
+    queue: Option<usize>,
+}
+
+pub(crate) fn run(args: &Serve, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
+    let config = args.config.as_deref().map(read).transpose()?.unwrap_or_default();
+    let home = session::home(home.or(config.home.as_deref()))?;
+    let mut server = ServerOptions::default();
+    if let Some(listen) = args.listen.or(config.listen) {
+        server.listen = listen;
+    }
+    server.cors_origins = config.cors_origins;
+    let limits = &config.limits;
+    let mut decoding = PoolSettings::default();
+    set(&mut server.max_picture_bytes, limits.picture_bytes);
+    set(&mut server.max_body_bytes, limits.body_bytes);
+    set(&mut server.max_line_bytes, limits.line_bytes);
+    set(&mut server.request_timeout, limits.request_timeout_ms.map(Duration::from_millis));
+    set(&mut server.vision_slots, limits.vision_slots);
+    set(&mut server.queue, limits.queue);
+    set(&mut decoding.limits.max_bytes, limits.picture_bytes.map(|bytes| bytes as u64));
+    set(&mut decoding.limits.max_pixels, limits.picture_pixels);
+    set(&mut decoding.limits.max_memory_bytes, limits.decode_memory_bytes);
+    set(&mut decoding.time_limit, limits.decode_time_ms.map(Duration::from_millis));
+
+    let engine = Arc::new(Engine::open(&home, walled(config.threads, decoding)?)?);
+    // Opened now, so that what an earlier process left behind is caught up before the first search asks for it.
+    for name in engine.catalogues()? {
+        if let Err(error) = engine.catalogue(&name) {
+            ui.error(format_args!("catalogue {name} cannot be opened: {error}"));
+        }
+    }
+    let runtime = tokio::runtime::Runtime::new().context("no threads to be had")?;
+    let listener = runtime.block_on(listen(server.listen))?;
+    let address = listener.local_addr()?;
+    ui.answer(&json!({ "address": url(address), "home": home }), || {
+        format!("serving {} at {}\n", home.display(), ui.strong(&url(address)))
+    })?;
+    runtime.block_on(serve_on(listener, engine.clone(), server, interrupt::stop()))?;
+    engine.close();
+    Ok(Done::All)
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Config> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    toml::from_str(&text).map_err(|e| WrongUse(format!("{}: {e}", path.display())).into())
+}
+
+/// An engine that decodes what strangers send in processes of their own.
+pub(crate) fn walled(threads: usize, mut decoding: PoolSettings) -> anyhow::Result<Options> {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    decoding.workers = cores + 1;
+    let limits = decoding.limits;
+    let exe = this_exe().context("this program's own file cannot be found")?;
+    let pool = DecodePool::start_with(&exe, decoding)?;
+    Ok(Options { threads, limits, decoder: Decoder::Pool(Arc::new(pool)), ..Options::default() })
+}
+
+/// A socket that listens.
+pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; choose another address with --listen"))
+}
+
+/// As a browser takes it.
+pub(crate) fn url(address: SocketAddr) -> String {
+    let host = match address {
+        SocketAddr::V4(a) if a.ip().is_unspecified() => "127.0.0.1".to_owned(),
+        SocketAddr::V6(a) if a.ip().is_unspecified() => "[::1]".to_owned(),
+        SocketAddr::V4(a) => a.ip().to_string(),
+        SocketAddr::V6(a) => format!("[{}]", a.ip()),
+    };
+    format!("http://{host}:{}/", address.port())
+}

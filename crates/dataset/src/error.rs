@@ -1,0 +1,43 @@
+//! What can go wrong with a data set, with the shard and member concerned.
+use std::path::PathBuf;
+
+/// Why a data set or folder could not be read.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum DatasetError {
+    /// No `manifest.csv` where one was expected.
+    #[error("{path} does not exist; a data set is a folder with a manifest.csv and its shards or files")]
+    NoManifest { path: PathBuf },
+    /// The manifest's header lacks `file`.
+    #[error("{path} has no column `file`; its columns are: {found}")]
+    NoFileColumn { path: PathBuf, found: String },
+    /// The CSV itself is broken.
+    #[error("{path}, line {line}: {reason}")]
+    BadManifest { path: PathBuf, line: u64, reason: String },
+    /// A `file` or `shard` cell that leads out of the folder.
+    #[error("{path}, line {line}: `{name}` leads out of the folder; names must be relative and without `..`")]
+    Outside { path: PathBuf, line: u64, name: String },
+    /// Larger than allowed, tested before reading.
+    #[error("{path} has {bytes} bytes, more than the {limit} allowed")]
+    TooLarge { path: PathBuf, bytes: u64, limit: u64 },
+    /// Too many files in a folder.
+    #[error("{path} holds more than {limit} files; import its sub-folders one by one")]
+    TooMany { path: PathBuf, limit: usize },
+    /// A shard that is not there or cannot be opened.
+    #[error("shard {shard} cannot be opened: {source}")]
+    NoShard { shard: PathBuf, source: std::io::Error },
+    /// A shard whose headers cannot be walked.
+    #[error("shard {shard} is damaged after member {after:?}: {source}; fetch it again")]
+    DamagedShard { shard: PathBuf, after: String, source: std::io::Error },
+    /// The shard has no such member.
+    #[error("shard {shard} has no member {member}")]
+    NoMember { shard: PathBuf, member: String },
+    /// The member does not end inside the shard.
+    #[error(
+        "shard {shard} ends at byte {length}, inside or before member {member} ({offset} + {size}); fetch it again"
+    )]
+    CutOff { shard: PathBuf, member: String, offset: u64, size: u64, length: u64 },
+    /// A picture that is not there or cannot be read.
+    #[error("{path} cannot be read: {source}")]
+    Io { path: PathBuf, source: std::io::Error },
+}

@@ -1,0 +1,93 @@
+//! From a photo to garments: letterbox, network, boxes, back to the photo's pixels.
+
+use twinset_nets::{DetectorNet, NetError, Package, window};
+use twinset_photo::{Photo, Rect};
+
+use crate::decode::{candidates, suppress};
+use crate::{MAX_BOXES, MAX_GARMENTS, OVERLAP_MAX};
+
+/// Certainty from which a garment is reported when the card does not say.
+const DEFAULT_THRESHOLD: f32 = 0.25;
+
+/// One found garment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Garment {
+    /// In pixels of the photo given to [`Detector::detect`].
+    pub rect: Rect,
+    /// One of the card's categories.
+    pub category: String,
+    /// Certainty, 0..=1.
+    pub score: f32,
+}
+
+/// A detector ready to run; cheap to share between threads.
+pub struct Detector {
+    net: DetectorNet,
+    categories: Vec<String>,
+    threshold: f32,
+}
+
+impl Detector {
+    /// # Errors
+    /// If the package is not a detector, or names no categories.
+    pub fn new(package: &Package) -> Result<Self, NetError> {
+        let net = DetectorNet::new(package)?;
+        let categories = package.card().categories.clone();
+        if categories.is_empty() {
+            return Err(NetError::BadCard("a detector needs `categories`".into()));
+        }
+        Ok(Self { net, categories, threshold: package.card().threshold().unwrap_or(DEFAULT_THRESHOLD) })
+    }
+
+    /// At most [`MAX_GARMENTS`] garments as certain as the card demands, most certain first.
+    #[must_use]
+    pub fn detect(&self, photo: &Photo) -> Vec<Garment> {
+        self.find(photo, self.threshold, MAX_GARMENTS)
+    }
+
+    /// At most [`MAX_BOXES`] garments of a certainty of at least `floor`: for evaluation, which wants
+    /// the uncertain ones too.
+    #[must_use]
+    pub fn detect_all(&self, photo: &Photo, floor: f32) -> Vec<Garment> {
+        self.find(photo, floor, MAX_BOXES)
+    }
+
+    /// Names of the categories, in the order of the network's outputs.
+    #[must_use]
+    pub fn categories(&self) -> &[String] {
+        &self.categories
+    }
+
+    /// Certainty from which [`Detector::detect`] reports a garment.
+    #[must_use]
+    pub fn threshold(&self) -> f32 {
+        self.threshold
+    }
+
+    fn find(&self, photo: &Photo, floor: f32, most: usize) -> Vec<Garment> {
+        let side = self.net.architecture().side;
+        let (input, seen) = letterbox(photo, side as u32);
+        let levels = self.net.run(&input);
+        let scale = seen.w / side as f32;
+        let (width, height) = (photo.width() as f32, photo.height() as f32);
+        let mut boxes = candidates(&levels, self.net.architecture().reg_max, floor);
+        for found in &mut boxes {
+            let rect = found.rect.scale(scale, scale);
+            found.rect = Rect { x: rect.x + seen.x, y: rect.y + seen.y, ..rect }.clamp_to(width, height);
+        }
+        boxes.retain(|b| b.rect.w >= 1.0f32.min(width) && b.rect.h >= 1.0f32.min(height));
+        let kept = suppress(boxes, OVERLAP_MAX, most);
+        let name = |class: usize| self.categories[class].clone();
+        kept.into_iter().map(|b| Garment { rect: b.rect, category: name(b.class), score: b.score }).collect()
+    }
+}
+
+/// The photo as the detector sees it: `side` x `side`, aspect kept, centred on grey; and the window
+/// of the photo, in its pixels, that this shows.
+#[must_use]
+pub fn letterbox(photo: &Photo, side: u32) -> (Photo, Rect) {
+    let (width, height) = (photo.width() as f32, photo.height() as f32);
+    let longer = width.max(height);
+    let seen = Rect { x: (width - longer) / 2.0, y: (height - longer) / 2.0, w: longer, h: longer };
+    (window(photo, seen, side, side), seen)
+}

@@ -1,0 +1,206 @@
+//! One home with its catalogues, opened once a process.
+
+use crate::answer::{Detection, GarmentSeen, Match};
+use crate::features::full_scale;
+use crate::{Decoder, EngineError, Result, Shop, Vision, query};
+use parking_lot::Mutex;
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+use twinset_catalogue::{CatalogueName, Home, Settings};
+use twinset_photo::Limits;
+
+/// How an engine works. Nothing here changes what a picture looks like to it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Threads that look at new pictures; 0: one a core.
+    pub threads: usize,
+    /// What is refused before decoding.
+    pub limits: Limits,
+    /// Where foreign bytes are decoded.
+    pub decoder: Decoder,
+    /// The index is saved when this many changes are not in the saved one.
+    pub save_every_changes: u64,
+    /// Or when a change has waited this long.
+    pub save_every: Duration,
+    /// How long a search waits for its `min_seq` before it is refused.
+    pub min_seq_wait: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            threads: 0,
+            limits: Limits::default(),
+            decoder: Decoder::default(),
+            save_every_changes: 20_000,
+            save_every: Duration::from_secs(60),
+            min_seq_wait: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What all shops of one engine share.
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) vision: Arc<Vision>,
+    /// Looks at new pictures, for all catalogues together.
+    pub(crate) pool: rayon::ThreadPool,
+}
+
+/// All catalogues of one home. While it is open no other process can open the same home.
+pub struct Engine {
+    home: Home,
+    shared: Arc<Shared>,
+    shops: Mutex<HashMap<CatalogueName, Arc<Shop>>>,
+}
+
+impl Engine {
+    /// Opens `home` (made if missing) with the models inside the binary.
+    ///
+    /// # Errors
+    /// Another process holds the home, or the disk failed.
+    pub fn open(home: &Path, options: Options) -> Result<Self> {
+        Self::open_with(home, options, Arc::new(Vision::default()))
+    }
+
+    /// Opens `home` with other models. Features that other models computed are kept, but not used.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub fn open_with(home: &Path, options: Options, vision: Arc<Vision>) -> Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(options.threads)
+            .thread_name(|i| format!("look-{i}"))
+            .build()
+            .map_err(|e| EngineError::Disk {
+                path: home.into(),
+                detail: format!("no threads to be had: {e}"),
+            })?;
+        let shared = Arc::new(Shared { options, vision, pool });
+        Ok(Self { home: Home::open(home)?, shared, shops: Mutex::default() })
+    }
+
+    /// The eyes.
+    #[must_use]
+    pub fn vision(&self) -> &Arc<Vision> {
+        &self.shared.vision
+    }
+
+    /// How it works.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.shared.options
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.home.dir()
+    }
+
+    /// Names of all catalogues, sorted.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn catalogues(&self) -> Result<Vec<CatalogueName>> {
+        Ok(self.home.catalogues()?)
+    }
+
+    /// Opens a catalogue, or gives the one that is open. Its index catches up in the background.
+    ///
+    /// # Errors
+    /// There is none of this name, or it cannot be opened. A damaged index is no error, it is made anew.
+    pub fn catalogue(&self, name: &CatalogueName) -> Result<Arc<Shop>> {
+        let mut shops = self.shops.lock();
+        if let Some(shop) = shops.get(name) {
+            return Ok(shop.clone());
+        }
+        let shop = Arc::new(Shop::open(self.home.open_catalogue(name)?, self.shared.clone())?);
+        shops.insert(name.clone(), shop.clone());
+        Ok(shop)
+    }
+
+    /// Makes an empty catalogue and opens it.
+    ///
+    /// # Errors
+    /// It exists, or the disk failed.
+    pub fn create(&self, name: &CatalogueName, settings: Settings) -> Result<Arc<Shop>> {
+        let mut shops = self.shops.lock();
+        let shop = Arc::new(Shop::open(self.home.create(name, settings)?, self.shared.clone())?);
+        shops.insert(name.clone(), shop.clone());
+        Ok(shop)
+    }
+
+    /// Opens a catalogue, making it if there is none.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn open_or_create(&self, name: &CatalogueName) -> Result<Arc<Shop>> {
+        match self.create(name, Settings::default()) {
+            Err(EngineError::Catalogue(twinset_catalogue::CatalogueError::CatalogueExists { .. })) => {
+                self.catalogue(name)
+            }
+            other => other,
+        }
+    }
+
+    /// Removes a catalogue with all it holds; `false` if there was none. Searches under way get an error.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn remove(&self, name: &CatalogueName) -> Result<bool> {
+        let mut shops = self.shops.lock();
+        if let Some(shop) = shops.remove(name) {
+            shop.close();
+        }
+        Ok(self.home.remove_catalogue(name)?)
+    }
+
+    /// Saves and closes every catalogue. Also done when the engine is dropped.
+    pub fn close(&self) {
+        let shops: Vec<_> = self.shops.lock().drain().collect();
+        shops.iter().for_each(|(_, shop)| shop.close());
+    }
+
+    /// Finds the garments of a photo, with the attributes of each.
+    ///
+    /// # Errors
+    /// The photo cannot be read.
+    pub fn detect(&self, bytes: &[u8]) -> Result<Detection> {
+        let decoded = self.shared.decode(bytes)?;
+        let (sx, sy) = full_scale(&decoded);
+        let seen = self.shared.vision.see(&decoded.photo);
+        let garment = |g: &twinset_detect::Garment| GarmentSeen {
+            rect: g.rect.scale(sx, sy),
+            category: g.category.clone(),
+            score: g.score,
+            attributes: self.shared.vision.describe(&decoded.photo, g.rect).attributes,
+        };
+        Ok(Detection {
+            width: decoded.full_width,
+            height: decoded.full_height,
+            garments: seen.garments.iter().map(garment).collect(),
+            chosen: seen.chosen,
+        })
+    }
+
+    /// Compares the garments meant in two photos.
+    ///
+    /// # Errors
+    /// A photo cannot be read.
+    pub fn compare(&self, query: &[u8], hit: &[u8]) -> Result<Match> {
+        query::compare(&self.shared, query, hit)
+    }
+}
+
+impl Shared {
+    /// Within our limits, to the side that the models look at.
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<twinset_photo::Decoded> {
+        self.options.decoder.decode(bytes, &self.options.limits, crate::vision::DECODE_SIDE_PX)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,43 @@
+//! What can go wrong with a query or a change, sorted by who can act.
+
+use twinset_catalogue::CatalogueError;
+use twinset_index::IndexError;
+use twinset_nets::NetError;
+use twinset_photo::PhotoError;
+
+/// Why the engine could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum EngineError {
+    // The input is bad.
+    #[error("the photo cannot be read: {0}")]
+    Photo(#[from] PhotoError),
+    #[error(
+        "the region {region} has no part inside the photo of {width} x {height}; give a box that lies in it"
+    )]
+    BadRegion { region: String, width: u32, height: u32 },
+
+    // The caller is wrong.
+    #[error("{field} {reason}")]
+    BadRequest { field: &'static str, reason: String },
+    #[error("there is no product '{id}' in this catalogue")]
+    NoSuchProduct { id: String },
+    #[error("product '{id}' has no stored picture to search with; put its bytes first")]
+    NoPicture { id: String },
+
+    // A limit is reached; the same call may succeed later.
+    #[error("changes up to {seen} are searchable, {wanted} was asked for; try again in a moment")]
+    NotYetSearchable { wanted: u64, seen: u64 },
+    #[error("this catalogue is closing; open it again")]
+    Closed,
+
+    // The disk, or what lies on it.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    #[error(transparent)]
+    Model(#[from] NetError),
+    #[error("{path}: {detail}")]
+    Disk { path: std::path::PathBuf, detail: String },
+}

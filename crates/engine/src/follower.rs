@@ -1,0 +1,447 @@
+//! Keeps the index close behind the change log.
+//!
+//! One thread a shop: catches up by sequence number, saves the index now and then with the number it
+//! covers, and begins from 0 where there is no usable index (none, damaged, of another model, or ahead
+//! of a catalogue that was restored). Searches never wait for it: they take the newest snapshot and
+//! tell its number, also while the index is being rebuilt.
+
+use crate::change::{self, Step, Unreadable};
+use crate::engine::Shared;
+use crate::{EngineError, Features, Result};
+use parking_lot::{Condvar, Mutex, RwLock};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use twinset_catalogue::Catalogue;
+use twinset_index::{ExactIndex, IndexError, Metric, Searcher, Shape, VectorIndex};
+use twinset_photo::PictureHash;
+
+/// Shortest and longest pause after a failure.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(20));
+
+/// What the follower is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Every acknowledged change is searchable.
+    Ready,
+    /// New changes are being applied to a whole index.
+    CatchingUp,
+    /// The index was begun anew and does not hold everything yet.
+    Rebuilding,
+    /// It no longer follows.
+    Closed,
+}
+
+/// Numbers since the shop was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    pub(crate) computed: u64,
+    pub(crate) reused: u64,
+    pub(crate) unreadable: u64,
+    pub(crate) damaged_features: u64,
+}
+
+/// What shop and follower tell each other.
+pub(crate) struct Desk {
+    pub(crate) state: State,
+    /// Searchable up to here; as the snapshot says, kept here so that waiting needs one lock only.
+    pub(crate) seq: u64,
+    pub(crate) saved_seq: u64,
+    pub(crate) counters: Counters,
+    /// Damaged index files set aside since opening.
+    pub(crate) quarantined: Vec<PathBuf>,
+    pub(crate) last_error: Option<String>,
+    pub(crate) rebuild: Rebuild,
+    work: bool,
+    save: bool,
+}
+
+/// Orders to build the index anew.
+#[derive(Default)]
+pub(crate) struct Rebuild {
+    pub(crate) asked: u64,
+    pub(crate) done: u64,
+    /// Where the running one has come to.
+    pub(crate) at: u64,
+    pub(crate) error: Option<String>,
+}
+
+/// One catalogue with its index, seen from inside.
+pub(crate) struct Core {
+    pub(crate) catalogue: Catalogue,
+    pub(crate) shared: Arc<Shared>,
+    index: RwLock<Arc<dyn VectorIndex>>,
+    desk: Mutex<Desk>,
+    /// The follower sleeps here.
+    called: Condvar,
+    /// Everyone who waits for the follower sleeps here.
+    moved: Condvar,
+    stop: AtomicBool,
+}
+
+impl Core {
+    /// Opens the saved index, or begins a new one.
+    pub(crate) fn open(catalogue: Catalogue, shared: Arc<Shared>) -> Result<Self> {
+        let shape =
+            Shape { dim: shared.vision.dim(), metric: Metric::InnerProduct, stamp: shared.vision.hash() };
+        let last_seq = catalogue.last_seq()?;
+        let mut quarantined = Vec::new();
+        let dir = index_dir(&catalogue);
+        let index = match ExactIndex::open(&dir, shape) {
+            Ok(index) if index.snapshot().seq() <= last_seq => index,
+            Ok(_) => {
+                tracing::warn!(dir = %dir.display(), "the index is ahead of its catalogue (restored?); making it anew");
+                ExactIndex::with_shape(shape)
+            }
+            Err(IndexError::Missing { .. }) => ExactIndex::with_shape(shape),
+            Err(error @ (IndexError::OtherStamp { .. } | IndexError::OtherShape { .. })) => {
+                tracing::info!(%error, "making the index anew");
+                ExactIndex::with_shape(shape)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "setting the index aside and making it anew");
+                quarantined.extend(set_aside(&dir)?);
+                ExactIndex::with_shape(shape)
+            }
+        };
+        let seq = index.snapshot().seq();
+        let desk = Desk {
+            state: match seq {
+                _ if seq == last_seq => State::Ready,
+                0 => State::Rebuilding,
+                _ => State::CatchingUp,
+            },
+            seq,
+            saved_seq: seq,
+            counters: Counters::default(),
+            quarantined,
+            last_error: None,
+            rebuild: Rebuild::default(),
+            work: true,
+            save: false,
+        };
+        Ok(Self {
+            catalogue,
+            shared,
+            index: RwLock::new(Arc::new(index)),
+            desk: Mutex::new(desk),
+            called: Condvar::new(),
+            moved: Condvar::new(),
+            stop: AtomicBool::new(false),
+        })
+    }
+
+    /// The newest consistent state of the index.
+    pub(crate) fn snapshot(&self) -> Arc<dyn Searcher> {
+        self.index.read().snapshot()
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        self.index.read().shape()
+    }
+
+    /// Stored features of a picture by the present models; damaged ones count as absent.
+    pub(crate) fn features(&self, picture: &PictureHash) -> Result<Option<Features>> {
+        let Some(bytes) = self.catalogue.features(picture, &self.shared.vision.hash())? else {
+            return Ok(None);
+        };
+        match Features::from_bytes(&bytes) {
+            Ok(features) if features.embedding.len() == self.shared.vision.dim() => Ok(Some(features)),
+            Ok(_) | Err(_) => {
+                tracing::warn!(%picture, "stored features are damaged");
+                self.count(|c| c.damaged_features += 1);
+                Ok(None)
+            }
+        }
+    }
+
+    pub(crate) fn count(&self, add: impl FnOnce(&mut Counters)) {
+        add(&mut self.desk.lock().counters);
+    }
+
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&Desk) -> T) -> T {
+        at(&self.desk.lock())
+    }
+
+    pub(crate) fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.stopping() { Err(EngineError::Closed) } else { Ok(()) }
+    }
+
+    /// There are new changes.
+    pub(crate) fn wake(&self) {
+        self.call(|desk| desk.work = true);
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// Leaves a word for the follower and wakes it.
+    fn call(&self, word: impl FnOnce(&mut Desk)) {
+        word(&mut self.desk.lock());
+        self.called.notify_all();
+    }
+
+    /// Says something to all who wait for the follower.
+    fn tell(&self, word: impl FnOnce(&mut Desk)) {
+        word(&mut self.desk.lock());
+        self.moved.notify_all();
+    }
+
+    /// Waits until `done` holds, the follower has closed, or time is up; says whether `done` holds.
+    fn wait(&self, until: Option<Instant>, done: impl Fn(&Desk) -> bool) -> bool {
+        let mut desk = self.desk.lock();
+        loop {
+            if done(&desk) {
+                return true;
+            }
+            if desk.state == State::Closed {
+                return false;
+            }
+            match until {
+                None => self.moved.wait(&mut desk),
+                Some(until) if self.moved.wait_until(&mut desk, until).timed_out() => return done(&desk),
+                Some(_) => {}
+            }
+        }
+    }
+
+    pub(crate) fn wait_searchable(&self, seq: u64, timeout: Duration) -> bool {
+        // A timeout of centuries means for ever.
+        self.wait(Instant::now().checked_add(timeout), |desk| desk.seq >= seq)
+    }
+
+    /// Builds the index anew beside the present one and swaps; `progress` is told (done, total) changes.
+    pub(crate) fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<u64> {
+        self.check_open()?;
+        let mut order = 0;
+        self.call(|desk| {
+            desk.rebuild.asked += 1;
+            order = desk.rebuild.asked;
+        });
+        loop {
+            let tick = Instant::now() + Duration::from_millis(200);
+            let done = self.wait(Some(tick), |desk| desk.rebuild.done >= order);
+            let (at, error, closed, seq) =
+                self.look(|d| (d.rebuild.at, d.rebuild.error.clone(), d.state == State::Closed, d.seq));
+            progress(at, self.catalogue.last_seq()?);
+            match (done, error) {
+                (true, None) => return Ok(seq),
+                (true, Some(detail)) => {
+                    return Err(EngineError::Disk { path: index_dir(&self.catalogue), detail });
+                }
+                (false, _) if closed => return Err(EngineError::Closed),
+                (false, _) => {}
+            }
+        }
+    }
+
+    /// Waits until everything acknowledged is searchable and the index with it is saved.
+    pub(crate) fn flush(&self) -> Result<u64> {
+        let seq = self.catalogue.last_seq()?;
+        self.check_open()?;
+        self.call(|desk| desk.save = true);
+        if !self.wait(None, |desk| desk.seq >= seq && desk.saved_seq >= seq || desk.last_error.is_some()) {
+            return Err(EngineError::Closed);
+        }
+        match self.look(|desk| (desk.saved_seq >= seq, desk.last_error.clone())) {
+            (false, Some(detail)) => Err(EngineError::Disk { path: index_dir(&self.catalogue), detail }),
+            _ => Ok(seq),
+        }
+    }
+}
+
+/// Where the index of a catalogue is saved.
+pub(crate) fn index_dir(catalogue: &Catalogue) -> PathBuf {
+    catalogue.dir().join("index")
+}
+
+/// Renames what cannot be used, so that it can be looked at and is in nobody's way.
+fn set_aside(dir: &Path) -> Result<Option<PathBuf>> {
+    let names = (1..).map(|n| dir.with_file_name(format!("index.damaged-{n}")));
+    for name in names {
+        if name.exists() {
+            continue;
+        }
+        return match std::fs::rename(dir, &name) {
+            Ok(()) => Ok(Some(name)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(EngineError::Disk { path: dir.into(), detail: error.to_string() }),
+        };
+    }
+    Ok(None)
+}
+
+/// The follower's thread: runs until [`Core::stop`].
+pub(crate) fn follow(core: &Core) {
+    /// Whoever waits must learn of the end, also of a panic.
+    struct Farewell<'a>(&'a Core);
+    impl Drop for Farewell<'_> {
+        fn drop(&mut self) {
+            self.0.tell(|desk| desk.state = State::Closed);
+        }
+    }
+    let _farewell = Farewell(core);
+    Follower { core, unsaved: Unsaved::default(), unreadable: None, orphans: false }.run();
+}
+
+/// Applied changes that the saved index lacks.
+#[derive(Default)]
+struct Unsaved {
+    changes: u64,
+    since: Option<Instant>,
+}
+
+struct Follower<'a> {
+    core: &'a Core,
+    unsaved: Unsaved,
+    /// `None` until the catalogue was asked.
+    unreadable: Option<Unreadable>,
+    /// Some pictures may no longer be shown by any product.
+    orphans: bool,
+}
+
+impl Follower<'_> {
+    fn run(&mut self) {
+        let mut pause = PAUSES.0;
+        while !self.core.stopping() {
+            match self.step() {
+                Ok(idle) => {
+                    pause = PAUSES.0;
+                    self.core.tell(|desk| desk.last_error = None);
+                    if idle {
+                        self.sleep(self.save_due().unwrap_or(Duration::from_secs(3600)));
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(catalogue = %self.core.catalogue.name(), %error, "the index cannot follow; trying again");
+                    self.core.tell(|desk| desk.last_error = Some(error.to_string()));
+                    self.rest(pause);
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+            }
+        }
+        if self.unsaved.changes > 0
+            && let Err(error) = self.save()
+        {
+            tracing::error!(%error, "the index could not be saved; it will catch up from the change log");
+        }
+    }
+
+    /// One batch, one rebuild or one save; `true` when nothing is left to do.
+    fn step(&mut self) -> Result<bool> {
+        let core = self.core;
+        if core.look(|desk| desk.rebuild.done < desk.rebuild.asked) {
+            self.rebuild();
+            return Ok(false);
+        }
+        core.desk.lock().work = false;
+        let index = core.index.read().clone();
+        let step = self.apply_next(&*index)?;
+        if let Step::Applied { seq, changes, dropped } = step {
+            self.unsaved.changes += changes;
+            self.unsaved.since.get_or_insert_with(Instant::now);
+            self.orphans |= dropped;
+            core.tell(|desk| {
+                desk.seq = seq;
+                if desk.state == State::Ready {
+                    desk.state = State::CatchingUp;
+                }
+            });
+        }
+        let idle = step == Step::Idle;
+        if idle {
+            core.tell(|desk| desk.state = State::Ready);
+        }
+        let asked = idle && core.look(|desk| desk.save);
+        if asked && self.unsaved.changes > 0 || self.save_due() == Some(Duration::ZERO) {
+            self.save()?;
+        }
+        core.tell(|desk| desk.save &= !asked);
+        Ok(idle)
+    }
+
+    fn apply_next(&mut self, index: &dyn VectorIndex) -> Result<Step> {
+        let unreadable = match &mut self.unreadable {
+            Some(known) => known,
+            none => none
+                .insert(self.core.catalogue.unreadable()?.into_iter().map(|(picture, _)| picture).collect()),
+        };
+        change::apply_next(self.core, index, unreadable)
+    }
+
+    fn rebuild(&mut self) {
+        let core = self.core;
+        let order = core.look(|desk| desk.rebuild.asked);
+        let outcome = self.build_anew();
+        core.tell(|desk| {
+            desk.rebuild.done = order;
+            desk.rebuild.error = outcome.err().map(|e| e.to_string());
+        });
+    }
+
+    /// Searches go on over the present index, which takes no changes meanwhile; then the new one takes its place.
+    fn build_anew(&mut self) -> Result<()> {
+        let core = self.core;
+        // The decoder may have learned something since.
+        core.catalogue.retry_unreadable()?;
+        self.unreadable = None;
+        let fresh: Arc<dyn VectorIndex> = Arc::new(ExactIndex::with_shape(core.shape()));
+        loop {
+            match self.apply_next(&*fresh)? {
+                Step::Applied { seq, .. } => core.tell(|desk| desk.rebuild.at = seq),
+                Step::Idle => break,
+                Step::Stopped => return Err(EngineError::Closed),
+            }
+        }
+        let seq = fresh.snapshot().seq();
+        *core.index.write() = fresh;
+        core.tell(|desk| desk.seq = seq);
+        self.save()
+    }
+
+    /// Time until the index should be saved; `None` if it has nothing new.
+    fn save_due(&self) -> Option<Duration> {
+        let options = &self.core.shared.options;
+        let since = self.unsaved.since?;
+        if self.unsaved.changes >= options.save_every_changes {
+            return Some(Duration::ZERO);
+        }
+        Some(options.save_every.saturating_sub(since.elapsed()))
+    }
+
+    fn save(&mut self) -> Result<()> {
+        let core = self.core;
+        let index = core.index.read().clone();
+        let seq = index.save(&index_dir(&core.catalogue))?;
+        self.unsaved = Unsaved::default();
+        core.tell(|desk| desk.saved_seq = seq);
+        // Here, where no picture is being looked at: its features would come back for nothing.
+        if std::mem::take(&mut self.orphans) {
+            core.catalogue.gc()?;
+        }
+        Ok(())
+    }
+
+    /// After a failure: new changes are no reason to try earlier, closing is.
+    fn rest(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        let mut desk = self.core.desk.lock();
+        while !self.core.stopping() && !self.core.called.wait_until(&mut desk, until).timed_out() {}
+    }
+
+    /// Until someone calls or time is up.
+    fn sleep(&self, at_most: Duration) {
+        let mut desk = self.core.desk.lock();
+        let called = |desk: &Desk| desk.work || desk.save || desk.rebuild.done < desk.rebuild.asked;
+        if !called(&desk) && !self.core.stopping() {
+            self.core.called.wait_for(&mut desk, at_most);
+        }
+    }
+}

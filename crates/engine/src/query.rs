@@ -1,0 +1,398 @@
+//! The story of a query: [`search`], readable top to bottom.
+
+use crate::answer::{GarmentSeen, Hit, Match, Part, SearchAnswer, Timing, Verdict, count_facets};
+use crate::engine::Shared;
+use crate::features::full_scale;
+use crate::follower::Core;
+use crate::fuse::{self, Local};
+use crate::{
+    Described, EngineError, Features, GroupBy, QueryImage, Region, Result, SearchRequest, Seen, Vision,
+};
+use roaring::RoaringBitmap;
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+use twinset_catalogue::{Placement, Product};
+use twinset_embed::Attributes;
+use twinset_index::{Query, Searcher};
+use twinset_local::{Comparison, compare as compare_parts};
+use twinset_photo::{Decoded, Rect};
+
+/// A shopper's box means a garment that it overlaps by this much.
+const SAME_GARMENT_IOU: f32 = 0.5;
+
+/// Limits, decode, detect, embed, index, local comparison, fused score, products.
+///
+/// The same request over the same state gives the same answer, times aside.
+pub(crate) fn search(core: &Core, request: &SearchRequest) -> Result<SearchAnswer> {
+    let mut clock = Clock::start();
+    let mut timing = Timing::default();
+    request.check()?;
+    demand(core, request.min_seq)?;
+
+    let decoded = match &request.image {
+        QueryImage::Bytes(bytes) => core.shared.decode(bytes)?,
+        QueryImage::Product(id) => core.shared.decode(&picture_of(core, id)?)?,
+    };
+    timing.decode = clock.lap();
+
+    let vision = &*core.shared.vision;
+    let seen =
+        if request.detect { vision.see(&decoded.photo) } else { Seen { garments: Vec::new(), chosen: None } };
+    let target = Target::of(&decoded, &seen, request.region)?;
+    timing.detect = clock.lap();
+
+    let described = vision.describe(&decoded.photo, target.rect);
+    timing.embed = clock.lap();
+
+    let groups = request.filter.as_ref().map(|filter| core.catalogue.select(filter)).transpose()?;
+    let snapshot = core.snapshot();
+    let mut candidates = candidates(core, &*snapshot, &described.embedding, groups.as_ref(), request)?;
+    timing.index = clock.lap();
+
+    let compared = if request.rerank { rerank(core, &described, &mut candidates)? } else { 0 };
+    candidates.sort_by(Candidate::order);
+    timing.local = clock.lap();
+
+    let query_rect = target.in_full(&decoded);
+    let best = one_a_group(candidates, request.min_score);
+    let more = best.len() > request.offset + request.limit;
+    let page = best.into_iter().skip(request.offset).take(request.limit).collect();
+    let hits = hits(core, &described, query_rect, page, request.explain)?;
+
+    timing.total = clock.total();
+    Ok(SearchAnswer {
+        seq: snapshot.seq(),
+        model: vision.name(),
+        width: decoded.full_width,
+        height: decoded.full_height,
+        query_rect,
+        query_category: match target.garment {
+            Some(i) => Some(seen.garments[i].category.clone()),
+            None => described.category.first().map(|(likeliest, _)| likeliest.clone()),
+        },
+        garments: garments_in_full(&decoded, &seen, target.chosen, &described.attributes),
+        chosen: target.chosen,
+        query_attributes: described.attributes,
+        verdict: hits.iter().map(|hit| hit.verdict).max().unwrap_or(Verdict::Weak),
+        facets: count_facets(&hits, &request.facets),
+        hits,
+        more,
+        compared,
+        timing,
+    })
+}
+
+/// Compares the garments meant in two photos, with the words and scores of a search.
+pub(crate) fn compare(shared: &Shared, query: &[u8], hit: &[u8]) -> Result<Match> {
+    let look = |bytes: &[u8]| -> Result<_> {
+        let decoded = shared.decode(bytes)?;
+        let target = Target::of(&decoded, &shared.vision.see(&decoded.photo), None)?;
+        let described = shared.vision.describe(&decoded.photo, target.rect);
+        Ok((target.in_full(&decoded), (decoded.full_width, decoded.full_height), described))
+    };
+    let (query_rect, query_size, query) = look(query)?;
+    let (hit_rect, hit_size, hit) = look(hit)?;
+    let global = query.embedding.iter().zip(&hit.embedding).map(|(a, b)| a * b).sum();
+    let comparison = compare_parts(&query.local, &hit.local);
+    let score = fuse::score(global, Local::Compared(comparison.score));
+    Ok(Match {
+        score,
+        verdict: fuse::verdict(score),
+        global,
+        local: comparison.score,
+        query_size,
+        hit_size,
+        query_rect,
+        hit_rect,
+        parts: parts_in_full(&shared.vision, query_rect, hit_rect, &comparison),
+    })
+}
+
+/// Waits a little for a demanded change.
+fn demand(core: &Core, min_seq: Option<u64>) -> Result<()> {
+    match min_seq {
+        Some(wanted) if !core.wait_searchable(wanted, core.shared.options.min_seq_wait) => {
+            Err(EngineError::NotYetSearchable { wanted, seen: core.look(|desk| desk.seq) })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The bytes of a product's first stored picture.
+fn picture_of(core: &Core, id: &str) -> Result<Vec<u8>> {
+    let product = core.catalogue.get(id)?.ok_or_else(|| EngineError::NoSuchProduct { id: id.into() })?;
+    let picture = product.images.iter().find_map(|image| image.picture);
+    let bytes = picture.map(|hash| core.catalogue.picture(&hash)).transpose()?.flatten();
+    bytes.ok_or_else(|| EngineError::NoPicture { id: id.into() })
+}
+
+/// What of the photo is searched.
+struct Target {
+    /// In pixels of the decoded photo.
+    rect: Rect,
+    /// The garment that was chosen for the shopper.
+    chosen: Option<usize>,
+    /// The garment that is searched: the chosen one, or the one under the shopper's box.
+    garment: Option<usize>,
+}
+
+impl Target {
+    /// The shopper's box wins over the chosen garment, and that over the whole photo.
+    fn of(decoded: &Decoded, seen: &Seen, region: Option<Region>) -> Result<Self> {
+        let (width, height) = (decoded.full_width as f32, decoded.full_height as f32);
+        let Some(region) = region else {
+            let rect = seen.chosen.map_or(decoded.photo.frame(), |i| seen.garments[i].rect);
+            return Ok(Self { rect, chosen: seen.chosen, garment: seen.chosen });
+        };
+        let given = match region {
+            Region::Pixels(rect) => rect,
+            Region::Fraction(rect) => rect.scale(width, height),
+        };
+        let inside = given.clamp_to(width, height);
+        let finite = [given.x, given.y, given.w, given.h].iter().all(|x| x.is_finite());
+        if !finite || inside.w < 1.0 || inside.h < 1.0 {
+            let (width, height) = (decoded.full_width, decoded.full_height);
+            return Err(EngineError::BadRegion { region: format!("{region:?}"), width, height });
+        }
+        let (sx, sy) = full_scale(decoded);
+        let rect = inside.scale(1.0 / sx, 1.0 / sy);
+        let overlap = |i: &usize| rect.iou(&seen.garments[*i].rect);
+        let garment = (0..seen.garments.len())
+            .filter(|i| overlap(i) >= SAME_GARMENT_IOU)
+            .max_by(|a, b| overlap(a).total_cmp(&overlap(b)).then(b.cmp(a)));
+        Ok(Self { rect, chosen: None, garment })
+    }
+
+    fn in_full(&self, decoded: &Decoded) -> Rect {
+        let (sx, sy) = full_scale(decoded);
+        self.rect.scale(sx, sy)
+    }
+}
+
+fn garments_in_full(
+    decoded: &Decoded,
+    seen: &Seen,
+    chosen: Option<usize>,
+    described: &Attributes,
+) -> Vec<GarmentSeen> {
+    let (sx, sy) = full_scale(decoded);
+    let garments = seen.garments.iter().enumerate();
+    let seen = garments.map(|(i, garment)| GarmentSeen {
+        rect: garment.rect.scale(sx, sy),
+        category: garment.category.clone(),
+        score: garment.score,
+        attributes: if chosen == Some(i) { described.clone() } else { Attributes::default() },
+    });
+    seen.collect()
+}
+
+/// A picture that may show the garment.
+struct Candidate {
+    placement: Placement,
+    /// What counts as one result with it.
+    group: Group,
+    cosine: f32,
+    score: f32,
+    comparison: Option<Comparison>,
+    features: Option<Features>,
+}
+
+impl Candidate {
+    /// Best first; among equals the older picture.
+    fn order(&self, other: &Self) -> std::cmp::Ordering {
+        let by_score = other.score.total_cmp(&self.score);
+        by_score
+            .then(other.cosine.total_cmp(&self.cosine))
+            .then(self.placement.item.cmp(&other.placement.item))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Group {
+    Row(u32),
+    Named(String),
+}
+
+/// Enough candidates of one snapshot to fill the page after grouping, best first, scored by cosine.
+fn candidates(
+    core: &Core,
+    snapshot: &dyn Searcher,
+    vector: &[f32],
+    groups: Option<&RoaringBitmap>,
+    request: &SearchRequest,
+) -> Result<Vec<Candidate>> {
+    let wanted = request.offset + request.limit + 1; // one more tells whether there are more
+    let mut k = (2 * wanted).max(2 * fuse::RERANKED);
+    let mut places = HashMap::new();
+    loop {
+        let query = Query { vector, k, groups, one_per_group: false, exact: request.exact };
+        let found = snapshot.search(&query)?;
+        let mut candidates = Vec::with_capacity(found.len());
+        for near in &found {
+            // The catalogue has the last word: what it no longer shows is not answered.
+            let place = match places.entry(near.item) {
+                std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+                std::collections::hash_map::Entry::Vacant(new) => {
+                    new.insert(core.catalogue.placement(near.item)?)
+                }
+            };
+            let Some(placement) = place.clone().filter(|p| p.row == near.group) else { continue };
+            candidates.push(Candidate {
+                group: Group::Row(placement.row),
+                placement,
+                cosine: near.similarity,
+                score: fuse::score(near.similarity, Local::Off),
+                comparison: None,
+                features: None,
+            });
+        }
+        if request.group_by == GroupBy::GroupId {
+            name_groups(core, &mut candidates)?;
+        }
+        let filled = candidates.iter().map(|c| &c.group).collect::<HashSet<_>>().len() >= wanted;
+        if filled || found.len() < k {
+            return Ok(candidates);
+        }
+        k *= 4;
+    }
+}
+
+/// Variants of one article form one group.
+fn name_groups(core: &Core, candidates: &mut [Candidate]) -> Result<()> {
+    let rows = candidates.iter().map(|c| c.placement.row).collect::<HashSet<_>>();
+    let products = products(core, rows)?;
+    for candidate in candidates {
+        if let Some(id) = products.get(&candidate.placement.row).and_then(|p| p.group_id.clone()) {
+            candidate.group = Group::Named(id);
+        }
+    }
+    Ok(())
+}
+
+fn products(core: &Core, rows: HashSet<u32>) -> Result<HashMap<u32, Product>> {
+    let rows: Vec<u32> = rows.into_iter().collect();
+    let products = core.catalogue.products_by_row(&rows)?;
+    Ok(rows.into_iter().zip(products).filter_map(|(row, product)| Some((row, product?))).collect())
+}
+
+/// Compares the best candidates part by part and scores all anew; returns how many were compared.
+fn rerank(core: &Core, query: &Described, candidates: &mut [Candidate]) -> Result<usize> {
+    let start = Instant::now();
+    let mut compared = 0;
+    for candidate in candidates.iter_mut() {
+        let in_time = compared < fuse::RERANKED && start.elapsed() < fuse::RERANK_BUDGET;
+        let features = if in_time { core.features(&candidate.placement.picture)? } else { None };
+        let local = match features {
+            Some(features) => {
+                let comparison = compare_parts(&query.local, &features.local);
+                let score = comparison.score;
+                (candidate.comparison, candidate.features) = (Some(comparison), Some(features));
+                compared += 1;
+                Local::Compared(score)
+            }
+            None => Local::LeftOut,
+        };
+        candidate.score = fuse::score(candidate.cosine, local);
+    }
+    Ok(compared)
+}
+
+/// The best candidate of each group with the number of products in it, in the order given.
+fn one_a_group(candidates: Vec<Candidate>, min_score: f32) -> Vec<(Candidate, usize)> {
+    let mut members = HashMap::<Group, HashSet<u32>>::new();
+    let mut best = Vec::new();
+    for candidate in candidates.into_iter().take_while(|c| c.score >= min_score) {
+        let rows = members.entry(candidate.group.clone()).or_default();
+        let first = rows.is_empty();
+        rows.insert(candidate.placement.row);
+        if first {
+            best.push(candidate);
+        }
+    }
+    best.into_iter()
+        .map(|candidate| {
+            let variants = members.get(&candidate.group).map_or(1, HashSet::len);
+            (candidate, variants)
+        })
+        .collect()
+}
+
+/// Candidates with their products and the evidence.
+fn hits(
+    core: &Core,
+    query: &Described,
+    query_rect: Rect,
+    page: Vec<(Candidate, usize)>,
+    explain: bool,
+) -> Result<Vec<Hit>> {
+    let mut products = products(core, page.iter().map(|(c, _)| c.placement.row).collect())?;
+    let mut hits = Vec::with_capacity(page.len());
+    for (candidate, variants) in page {
+        // Removed since the candidates were looked up.
+        let Some(product) = products.remove(&candidate.placement.row) else { continue };
+        let Placement { image, picture, .. } = candidate.placement;
+        let features = match candidate.features {
+            Some(features) => Some(features),
+            None => core.features(&picture)?,
+        };
+        let mut comparison = candidate.comparison;
+        if explain && comparison.is_none() {
+            comparison = features.as_ref().map(|features| compare_parts(&query.local, &features.local));
+        }
+        let (width, height, rect) = features.map_or((0, 0, Rect::default()), |f| (f.width, f.height, f.rect));
+        let parts = match &comparison {
+            Some(comparison) if explain => parts_in_full(&core.shared.vision, query_rect, rect, comparison),
+            _ => Vec::new(),
+        };
+        let url = product.images.iter().find(|i| i.name == image).and_then(|i| i.url.clone());
+        hits.push(Hit {
+            product,
+            picture,
+            name: url.unwrap_or_else(|| image.clone()),
+            image,
+            width,
+            height,
+            score: candidate.score,
+            verdict: fuse::verdict(candidate.score),
+            global: candidate.cosine,
+            local: comparison.map(|c| c.score),
+            rect,
+            parts,
+            variants,
+        });
+    }
+    Ok(hits)
+}
+
+/// Matched parts, from 0..=1 of the crops to pixels of the upright photos.
+fn parts_in_full(vision: &Vision, query: Rect, hit: Rect, comparison: &Comparison) -> Vec<Part> {
+    let place = |part: Rect, crop: Rect| {
+        let scaled = part.scale(crop.w, crop.h);
+        Rect { x: crop.x + scaled.x, y: crop.y + scaled.y, ..scaled }
+    };
+    let (query, hit) = (vision.crop_of(query), vision.crop_of(hit));
+    let parts = comparison.parts.iter();
+    parts.map(|p| Part { query: place(p.query, query), hit: place(p.hit, hit), score: p.score }).collect()
+}
+
+struct Clock {
+    start: Instant,
+    lap: Instant,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let now = Instant::now();
+        Self { start: now, lap: now }
+    }
+    /// Milliseconds since the last lap.
+    fn lap(&mut self) -> f64 {
+        let now = Instant::now();
+        let passed = now - self.lap;
+        self.lap = now;
+        passed.as_secs_f64() * 1e3
+    }
+    fn total(&self) -> f64 {
+        self.start.elapsed().as_secs_f64() * 1e3
+    }
+}

@@ -1,0 +1,8 @@
+//! The engine through its public surface, with pictures drawn here and whatever models ship: every
+//! statement holds for any weights (a picture finds itself; what was removed is gone).
+
+mod change;
+mod drawn;
+mod model;
+mod query;
+mod trouble;

@@ -1,0 +1,106 @@
+//! What happens when the eyes change.
+
+use crate::drawn::{Fixture, check_finds, numbered, open, open_seeing, settle, shop_of};
+use std::sync::Arc;
+use twinset_embed::Attributes;
+use twinset_engine::{Features, StoredGarment, Vision};
+use twinset_local::LocalFeatures;
+use twinset_nets::{FeatureMap, Package};
+use twinset_photo::Rect;
+
+fn other_eyes() -> Arc<Vision> {
+    let embedder = Package::default_embedder().randomised(7);
+    Arc::new(Vision::new(&Package::default_detector(), &embedder).unwrap())
+}
+
+#[test]
+fn another_model_looks_at_everything_anew_and_the_old_one_finds_its_work() {
+    let Fixture { shop, engine, home } = Fixture::with((0..6).map(numbered).collect());
+    shop.flush().unwrap();
+    let before = shop.index_status().unwrap();
+    assert_eq!(before.computed, 6);
+    drop((shop, engine));
+
+    let engine = open_seeing(home.path(), other_eyes());
+    let shop = shop_of(&engine);
+    settle(&shop);
+    let after = shop.index_status().unwrap();
+    assert_ne!(after.model, before.model);
+    assert_eq!((after.computed, after.items), (6, 6));
+    assert!(after.quarantined.is_empty());
+    check_finds(&shop, 0..6);
+    assert_eq!(shop.search(&crate::drawn::request(1)).unwrap().model, after.model);
+    shop.flush().unwrap();
+    drop((shop, engine));
+
+    let engine = open(home.path());
+    let shop = shop_of(&engine);
+    settle(&shop);
+    let back = shop.index_status().unwrap();
+    assert_eq!((back.computed, back.reused, back.items), (0, 6, 6));
+    check_finds(&shop, 0..6);
+}
+
+#[test]
+fn stored_features_read_back_and_damage_is_told() {
+    let fixture = Fixture::with(vec![numbered(1)]);
+    let product = fixture.shop.catalogue().get("p1").unwrap().unwrap();
+    let picture = product.images[0].picture.unwrap();
+    let features = fixture.shop.features(&picture).unwrap().unwrap();
+    assert_eq!((features.width, features.height), (96, 120));
+    let length: f32 = features.embedding.iter().map(|x| x * x).sum();
+    assert!((length - 1.0).abs() < 1e-3);
+    let bytes = features.to_bytes();
+    assert_eq!(Features::from_bytes(&bytes).unwrap(), features);
+    for at in 0..bytes.len() {
+        let mut bad = bytes.clone();
+        bad[at] ^= 1 << (at % 8);
+        assert!(Features::from_bytes(&bad).is_err(), "byte {at}");
+        assert!(Features::from_bytes(&bytes[..at]).is_err(), "cut at {at}");
+    }
+
+    // The engine computes them again.
+    let model = fixture.shop.vision().hash();
+    fixture.shop.catalogue().put_features(&model, &[(picture, bytes[..100].to_vec())]).unwrap();
+    fixture.shop.rebuild_index(|_, _| {}).unwrap();
+    assert_eq!(fixture.shop.index_status().unwrap().damaged_features, 1);
+    assert_eq!(fixture.shop.features(&picture).unwrap().unwrap(), features);
+    check_finds(&fixture.shop, [1]);
+}
+
+/// `testdata/features-v1.bin` was written from this by `to_bytes`, with
+/// `TWINSET_WRITE_GOLDEN=1 cargo test -p twinset-engine golden`.
+fn golden() -> Features {
+    let positions = 4;
+    let tokens = (0..65 * positions).map(|i| if i % 65 == i / positions { 1.0 } else { 0.1 });
+    let map = FeatureMap { channels: 65, height: 2, width: 2, data: tokens.collect() };
+    let rect = Rect { x: 10.0, y: 20.5, w: 300.0, h: 400.25 };
+    let garment = |category: &str, score| StoredGarment { rect, category: category.into(), score };
+    Features {
+        width: 640,
+        height: 800,
+        garments: vec![garment("dress", 0.75), garment("bag", 0.5)],
+        chosen: Some(0),
+        rect,
+        attributes: Attributes {
+            colour: vec![("red".into(), 0.875), ("navy".into(), 0.125)],
+            pattern: Some("striped".into()),
+        },
+        embedding: vec![0.5, -0.5, 0.5, -0.5],
+        local: LocalFeatures::extract(&map, 4),
+    }
+}
+
+#[test]
+fn golden_features_of_version_1_open() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/features-v1.bin");
+    if std::env::var_os("TWINSET_WRITE_GOLDEN").is_some() {
+        std::fs::write(path, golden().to_bytes()).unwrap();
+    }
+    let bytes = std::fs::read(path).unwrap();
+    let opened = Features::from_bytes(&bytes).unwrap();
+    assert_eq!(opened.to_bytes(), bytes);
+    // The choice of tokens may become better; those that were stored stay readable.
+    assert_eq!(opened.local.len(), 4);
+    assert_eq!(Features { local: golden().local, ..opened }, golden());
+}

@@ -1,0 +1,53 @@
+//! The models under measurement, ready to run.
+use crate::EvalError;
+use twinset_detect::{Detector, Garment, choose};
+use twinset_embed::Embedder;
+use twinset_nets::Package;
+use twinset_photo::{Photo, Rect};
+
+/// A detector with an embedder, and the packages they came from.
+pub struct Models {
+    pub(crate) detector_package: Package,
+    pub(crate) embedder_package: Package,
+    pub(crate) detector: Detector,
+    pub(crate) embedder: Embedder,
+}
+
+impl Models {
+    /// Makes both ready.
+    ///
+    /// # Errors
+    /// A package is of the wrong kind, or does not fit its card.
+    pub fn new(detector: &Package, embedder: &Package) -> Result<Self, EvalError> {
+        Ok(Self {
+            detector: Detector::new(detector)?,
+            embedder: Embedder::new(embedder)?,
+            detector_package: detector.clone(),
+            embedder_package: embedder.clone(),
+        })
+    }
+
+    /// The garments of a photo and the one a search would use.
+    pub(crate) fn look(&self, photo: &Photo) -> Look {
+        let garments = self.detector.detect(photo);
+        let chosen = choose(&garments, photo.width() as f32, photo.height() as f32);
+        Look { garments, chosen }
+    }
+}
+
+/// What the detector says of one photo.
+pub(crate) struct Look {
+    pub(crate) garments: Vec<Garment>,
+    pub(crate) chosen: Option<usize>,
+}
+
+impl Look {
+    /// The chosen garment.
+    pub(crate) fn chosen(&self) -> Option<&Garment> {
+        self.chosen.and_then(|i| self.garments.get(i))
+    }
+    /// Its box, or the whole photo where none was found: what a search would use.
+    pub(crate) fn rect(&self, photo: &Photo) -> Rect {
+        self.chosen().map_or(photo.frame(), |g| g.rect)
+    }
+}

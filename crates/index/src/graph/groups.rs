@@ -1,0 +1,98 @@
+//! The nodes of each group, so that a filter that lets few through costs only those few.
+//!
+//! Leaves of 64 groups, shared between snapshots and copied when one of their groups changes.
+use roaring::RoaringBitmap;
+use std::{collections::BTreeMap, sync::Arc};
+
+const LEAF: u32 = 64;
+
+/// (group, node) pairs by ascending group.
+#[derive(Clone, Default)]
+pub(crate) struct Groups {
+    leaves: BTreeMap<u32, Arc<Vec<(u32, u32)>>>,
+}
+
+impl Groups {
+    pub(crate) fn insert(&mut self, group: u32, node: u32) {
+        let leaf = Arc::make_mut(self.leaves.entry(group / LEAF).or_default());
+        let at = leaf.partition_point(|&pair| pair < (group, node));
+        leaf.insert(at, (group, node));
+    }
+
+    pub(crate) fn remove(&mut self, group: u32, node: u32) {
+        let Some(leaf) = self.leaves.get_mut(&(group / LEAF)) else { return };
+        if let Ok(at) = leaf.binary_search(&(group, node)) {
+            Arc::make_mut(leaf).remove(at);
+        }
+        if leaf.is_empty() {
+            self.leaves.remove(&(group / LEAF));
+        }
+    }
+
+    /// About which share of the nodes is in `set`, from some leaves spread over all.
+    pub(crate) fn share(&self, set: &RoaringBitmap) -> f64 {
+        let (mut all, mut passing) = (0, 0);
+        for leaf in self.leaves.values().step_by((self.leaves.len() / 16).max(1)) {
+            all += leaf.len();
+            passing += leaf.iter().filter(|pair| set.contains(pair.0)).count();
+        }
+        passing as f64 / f64::from(all.max(1) as u32)
+    }
+
+    /// Appends the nodes of all groups in `set` to `nodes`, but stops beyond `most`.
+    pub(crate) fn collect(&self, set: &RoaringBitmap, most: usize, nodes: &mut Vec<u32>) {
+        // Over the groups of the set, or over the leaves: whichever are fewer.
+        if set.len() < 8 * self.leaves.len() as u64 {
+            let mut leaf: Option<(u32, &[(u32, u32)])> = None;
+            for group in set {
+                let (key, pairs) = match leaf {
+                    Some(leaf) if leaf.0 == group / LEAF => leaf,
+                    _ => (group / LEAF, self.leaves.get(&(group / LEAF)).map_or(&[][..], |leaf| leaf)),
+                };
+                leaf = Some((key, pairs));
+                let from = pairs.partition_point(|pair| pair.0 < group);
+                nodes.extend(pairs[from..].iter().take_while(|pair| pair.0 == group).map(|pair| pair.1));
+                if nodes.len() > most {
+                    return;
+                }
+            }
+        } else {
+            for leaf in self.leaves.values() {
+                nodes.extend(leaf.iter().filter(|pair| set.contains(pair.0)).map(|pair| pair.1));
+                if nodes.len() > most {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_of_collecting_agree_and_old_copies_stay() {
+        let mut groups = Groups::default();
+        for node in 0..5000 {
+            groups.insert(node * 7 % 1000, node);
+        }
+        let old = groups.clone();
+        for node in (0..5000).step_by(2) {
+            groups.remove(node * 7 % 1000, node);
+            groups.remove(node * 7 % 1000, node);
+        }
+        groups.insert(u32::MAX, 9);
+        for step in [1, 3, 400, 1000] {
+            let set: RoaringBitmap = (0..1000).step_by(step).chain([u32::MAX]).collect();
+            for (groups, living) in [(&old, 1), (&groups, 2)] {
+                let mut found = Vec::new();
+                groups.collect(&set, usize::MAX, &mut found);
+                found.retain(|&node| node != 9 || living == 1);
+                found.sort_unstable();
+                let wanted = |n: &u32| (living == 1 || n % 2 == 1 && *n != 9) && set.contains(n * 7 % 1000);
+                assert_eq!(found, (0..5000).filter(wanted).collect::<Vec<_>>());
+            }
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! One saved state in a folder: a small manifest that names one data file and vouches for it.
+//!
+//! In: a head and a stream of bytes. Out: the same, or the place of the first damaged block. Knows nothing of
+//! what the bytes mean. Every byte is drawn in docs/formats/index-exact.md.
+//!
+//! The data file gets a new name, is synced, and only then named by a manifest that replaces the old one by
+//! renaming: whoever reads, at whatever moment the power went, finds the old state or the new one.
+use crate::{IndexError, MAX_DIM, Metric, Shape};
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+const MAGIC: [u8; 8] = *b"TWINSIDX";
+const VERSION: u32 = 1;
+const MANIFEST: &str = "manifest";
+const MANIFEST_BYTES: usize = 128;
+/// Unit of checking; a damaged place is told to this precision.
+const BLOCK: usize = 1 << 16;
+
+/// What the bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Exact = 1,
+    Graph = 2,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Graph => "graph",
+        }
+    }
+    fn of(number: u32) -> Option<Self> {
+        [Self::Exact, Self::Graph].into_iter().find(|&kind| kind as u32 == number)
+    }
+}
+
+/// What the manifest says about the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) kind: Kind,
+    pub(crate) shape: Shape,
+    pub(crate) seq: u64,
+    pub(crate) items: u64,
+}
+
+/// How the manifest vouches for the data file.
+#[derive(Clone, Copy)]
+struct Vouch {
+    number: u64,
+    payload: u64,
+    table_crc: u32,
+}
+
+/// Writes a new state into `dir`, through `fill`, and makes it the saved one.
+pub(crate) fn save(
+    dir: &Path,
+    head: Head,
+    fill: impl FnOnce(&mut Writer) -> Result<(), IndexError>,
+) -> Result<(), IndexError> {
+    fs::create_dir_all(dir).map_err(IndexError::io("cannot make", dir))?;
+    let old = data_files(dir)?;
+    let number = old.iter().map(|(number, _)| number + 1).max().unwrap_or(1);
+    let path = data_path(dir, head.kind, number);
+    let file = File::create(&path).map_err(IndexError::io("cannot write", &path))?;
+    let mut writer = Writer {
+        out: BufWriter::with_capacity(BLOCK, file),
+        path: path.clone(),
+        block: Vec::new(),
+        crcs: Vec::new(),
+        written: 0,
+    };
+    let done = fill(&mut writer).and_then(|()| {
+        let (payload, table_crc) = writer.finish()?;
+        replace(dir, &manifest(head, Vouch { number, payload, table_crc }))
+    });
+    if done.is_err() {
+        // Best effort, for a full disk: the half-written file helps nobody. If the manifest could have been
+        // renamed already the file must stay, and the next save clears it.
+        if !fs::read(dir.join(MANIFEST))
+            .is_ok_and(|bytes| parse(dir, &bytes).is_ok_and(|(_, v)| v.number == number))
+        {
+            let _ = fs::remove_file(&path);
+        }
+        return done;
+    }
+    for (_, path) in old {
+        let _ = fs::remove_file(path); // a left-over costs space only, and the next save tries again
+    }
+    Ok(())
+}
+
+/// Opens the state saved in `dir`, if it is of one of these kinds. The bytes behind it are checked as they are read.
+pub(crate) fn open(dir: &Path, kinds: &[Kind]) -> Result<(Head, Reader), IndexError> {
+    let path = dir.join(MANIFEST);
+    let bytes = match File::open(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return Err(IndexError::Missing { path: dir.to_path_buf() });
+        }
+        file => {
+            let mut bytes = Vec::new();
+            file.and_then(|f| f.take(MANIFEST_BYTES as u64 + 1).read_to_end(&mut bytes))
+                .map_err(IndexError::io("cannot read", &path))?;
+            bytes
+        }
+    };
+    let (head, vouch) = parse(&path, &bytes)?;
+    if !kinds.contains(&head.kind) {
+        return Err(IndexError::OtherKind { path, found: head.kind.name(), expected: kinds[0].name() });
+    }
+    Ok((head, Reader::open(data_path(dir, head.kind, vouch.number), vouch)?))
+}
+
+fn data_path(dir: &Path, kind: Kind, number: u64) -> PathBuf {
+    dir.join(format!("{}-{number:016x}.data", kind.name()))
+}
+
+/// The data files in `dir` with their numbers, of any kind, named by a manifest or left over.
+fn data_files(dir: &Path) -> Result<Vec<(u64, PathBuf)>, IndexError> {
+    let entries = fs::read_dir(dir).map_err(IndexError::io("cannot list", dir))?;
+    Ok(entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let (_, number) = path.file_name()?.to_str()?.strip_suffix(".data")?.split_once('-')?;
+            Some((u64::from_str_radix(number, 16).ok().filter(|&n| n < u64::MAX)?, path))
+        })
+        .collect())
+}
+
+/// Puts `bytes` where the manifest is, all or nothing, and waits until that is on the disk.
+fn replace(dir: &Path, bytes: &[u8]) -> Result<(), IndexError> {
+    let (new, path) = (dir.join("manifest.new"), dir.join(MANIFEST));
+    File::create(&new)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .map_err(IndexError::io("cannot write", &new))?;
+    fs::rename(&new, &path).map_err(IndexError::io("cannot replace", &path))?;
+    sync_dir(dir)
+}
+
+#[cfg(unix)]
+fn sync_dir(dir: &Path) -> Result<(), IndexError> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(IndexError::io("cannot sync", dir))
+}
+#[cfg(not(unix))]
+fn sync_dir(_: &Path) -> Result<(), IndexError> {
+    Ok(()) // folders cannot be opened for syncing there
+}
+
+fn manifest(head: Head, vouch: Vouch) -> [u8; MANIFEST_BYTES] {
+    let mut bytes = [0; MANIFEST_BYTES];
+    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+    put(0, &MAGIC);
+    put(8, &VERSION.to_le_bytes());
+    put(12, &(head.kind as u32).to_le_bytes());
+    put(16, &(head.shape.dim as u32).to_le_bytes());
+    put(
+        20,
+        &match head.shape.metric {
+            Metric::InnerProduct => 1u32,
+            Metric::L2 => 2,
+        }
+        .to_le_bytes(),
+    );
+    put(24, &head.seq.to_le_bytes());
+    put(32, &head.items.to_le_bytes());
+    put(40, &vouch.payload.to_le_bytes());
+    put(48, &vouch.number.to_le_bytes());
+    put(56, &vouch.table_crc.to_le_bytes());
+    put(64, &head.shape.stamp);
+    let crc = crc32fast::hash(&bytes[..MANIFEST_BYTES - 4]);
+    bytes[MANIFEST_BYTES - 4..].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<(Head, Vouch), IndexError> {
+    let damaged = |offset: usize, what| Err(IndexError::damaged(path, offset as u64, what));
+    if bytes.len() != MANIFEST_BYTES {
+        return damaged(bytes.len().min(MANIFEST_BYTES), "the manifest is not 128 bytes long");
+    }
+    let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
+    if bytes[..8] != MAGIC {
+        return damaged(0, "not a manifest of this program");
+    }
+    if crc32fast::hash(&bytes[..MANIFEST_BYTES - 4]) != u32_at(MANIFEST_BYTES - 4) {
+        return damaged(0, "the manifest's checksum does not fit");
+    }
+    if u32_at(8) != VERSION {
+        let path = path.to_path_buf();
+        return Err(IndexError::NewerVersion { path, found: u32_at(8), supported: VERSION });
+    }
+    let Some(kind) = Kind::of(u32_at(12)) else { return damaged(12, "unknown kind of index") };
+    let dim = u32_at(16) as usize;
+    if !(1..=MAX_DIM).contains(&dim) {
+        return damaged(16, "the dimension is out of range");
+    }
+    let metric = match u32_at(20) {
+        1 => Metric::InnerProduct,
+        2 => Metric::L2,
+        _ => return damaged(20, "unknown metric"),
+    };
+    let mut stamp = [0; 32];
+    stamp.copy_from_slice(&bytes[64..96]);
+    let shape = Shape { dim, metric, stamp };
+    Ok((
+        Head { kind, shape, seq: u64_at(24), items: u64_at(32) },
+        Vouch { payload: u64_at(40), number: u64_at(48), table_crc: u32_at(56) },
+    ))
+}
+
+/// Takes the payload and cuts it into checked blocks; the table of checksums follows the payload.
+pub(crate) struct Writer {
+    out: BufWriter<File>,
+    path: PathBuf,
+    block: Vec<u8>,
+    crcs: Vec<u32>,
+    written: u64,
+}
+
+impl Writer {
+    pub(crate) fn put(&mut self, mut bytes: &[u8]) -> Result<(), IndexError> {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(BLOCK - self.block.len()));
+            self.block.extend_from_slice(now);
+            bytes = later;
+            if self.block.len() == BLOCK {
+                self.flush_block()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush_block(&mut self) -> Result<(), IndexError> {
+        self.crcs.push(block_crc(self.crcs.len() as u64, &self.block));
+        self.written += self.block.len() as u64;
+        self.out.write_all(&self.block).map_err(IndexError::io("cannot write", &self.path))?;
+        self.block.clear();
+        Ok(())
+    }
+
+    /// Payload bytes and the checksum of the table, with everything on the disk.
+    fn finish(&mut self) -> Result<(u64, u32), IndexError> {
+        if !self.block.is_empty() {
+            self.flush_block()?;
+        }
+        let table: &[u8] = bytemuck::cast_slice(&self.crcs);
+        let Self { out, path, .. } = self;
+        out.write_all(table)
+            .and_then(|()| out.flush())
+            .and_then(|()| out.get_ref().sync_all())
+            .map_err(IndexError::io("cannot write", path))?;
+        Ok((self.written, crc32fast::hash(table)))
+    }
+}
+
+/// The number of the block is part of its checksum, so that blocks that changed places are noticed.
+fn block_crc(number: u64, block: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&number.to_le_bytes());
+    crc.update(block);
+    crc.finalize()
+}
+
+/// Gives the payload back in order; each block is checked before any byte of it is handed out.
+pub(crate) struct Reader {
+    file: File,
+    path: PathBuf,
+    payload: u64,
+    crcs: Vec<u32>,
+    block: Vec<u8>,
+    /// Next block to read, and the first unread byte of the present one.
+    next: usize,
+    at: usize,
+}
+
+impl Reader {
+    fn open(path: PathBuf, vouch: Vouch) -> Result<Self, IndexError> {
+        let mut file = match File::open(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return Err(IndexError::damaged(&path, 0, "the file that the manifest names is gone"));
+            }
+            file => file.map_err(IndexError::io("cannot read", &path))?,
+        };
+        let found = file.metadata().map_err(IndexError::io("cannot read", &path))?.len();
+        let blocks = vouch.payload.div_ceil(BLOCK as u64);
+        // Checked against the true length before anything of that size is reserved.
+        let expected = blocks.checked_mul(4).and_then(|table| table.checked_add(vouch.payload));
+        if expected != Some(found) {
+            let offset = found.min(expected.unwrap_or(found));
+            return Err(IndexError::damaged(
+                &path,
+                offset,
+                "the file is shorter or longer than the manifest says",
+            ));
+        }
+        let mut crcs = vec![0u32; blocks as usize];
+        file.seek(SeekFrom::Start(vouch.payload))
+            .and_then(|_| file.read_exact(bytemuck::cast_slice_mut(&mut crcs)))
+            .and_then(|()| file.rewind())
+            .map_err(IndexError::io("cannot read", &path))?;
+        if crc32fast::hash(bytemuck::cast_slice(&crcs)) != vouch.table_crc {
+            return Err(IndexError::damaged(&path, vouch.payload, "the checksum of the table does not fit"));
+        }
+        Ok(Self { file, path, payload: vouch.payload, crcs, block: Vec::new(), next: 0, at: 0 })
+    }
+
+    /// Bytes of the whole payload; no more than the file has.
+    pub(crate) fn payload(&self) -> u64 {
+        self.payload
+    }
+
+    pub(crate) fn damaged(&self, offset: u64, what: &'static str) -> IndexError {
+        IndexError::damaged(&self.path, offset, what)
+    }
+
+    pub(crate) fn take(&mut self, mut into: &mut [u8]) -> Result<(), IndexError> {
+        while !into.is_empty() {
+            if self.at == self.block.len() {
+                self.read_block()?;
+            }
+            let n = into.len().min(self.block.len() - self.at);
+            let (now, later) = into.split_at_mut(n);
+            now.copy_from_slice(&self.block[self.at..self.at + n]);
+            self.at += n;
+            into = later;
+        }
+        Ok(())
+    }
+
+    fn read_block(&mut self) -> Result<(), IndexError> {
+        let offset = self.next as u64 * BLOCK as u64;
+        let Some(&crc) = self.crcs.get(self.next) else {
+            return Err(self.damaged(self.payload, "the payload ends too early"));
+        };
+        self.block.resize((self.payload - offset).min(BLOCK as u64) as usize, 0);
+        self.file.read_exact(&mut self.block).map_err(IndexError::io("cannot read", &self.path))?;
+        if block_crc(self.next as u64, &self.block) != crc {
+            return Err(self.damaged(offset, "the checksum of the block does not fit"));
+        }
+        self.next += 1;
+        self.at = 0;
+        Ok(())
+    }
+}

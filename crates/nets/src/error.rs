@@ -1,0 +1,54 @@
+//! Why a package could not be used, sorted by who can act.
+
+/// Why a model package was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// The disk could not give us the file.
+    #[error("{path}: {source}; a model package is a folder with card.json and weights.safetensors")]
+    Unreadable {
+        /// The file as asked for.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The disk could not take the file.
+    #[error("{path} could not be written: {source}")]
+    Unwritable {
+        /// The file as asked for.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Larger than we are willing to read.
+    #[error("{what} has {found} bytes, more than the {limit} a package of ours may have")]
+    TooLarge {
+        /// Which part of the package.
+        what: &'static str,
+        /// Its size.
+        found: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The card is not JSON of the form that docs/formats/model-package.md gives.
+    #[error("the model card is not usable: {0}")]
+    BadCard(String),
+    /// The weights are not a safetensors file, or hold types we do not take.
+    #[error("the weights are not usable: {0}")]
+    BadWeights(String),
+    /// Weights and card disagree.
+    #[error("the weights do not fit the card's architecture: {0}")]
+    WrongShape(String),
+    /// A package of the other kind was given.
+    #[error("the package {name:?} is a model of kind {found:?}, but a {expected} was asked for")]
+    WrongKind {
+        /// Name on the card.
+        name: String,
+        /// Kind on the card.
+        found: String,
+        /// Kind needed.
+        expected: &'static str,
+    },
+    /// A weight is NaN or infinite (also: too large for f16 when saving).
+    #[error("tensor {0:?} holds a number that is not finite; the training run that made it has diverged")]
+    NotFinite(String),
+}

@@ -1,0 +1,65 @@
+//! One file per resource. Each handler reads strictly, runs the engine behind a gate, and answers with a shape.
+
+mod catalogues;
+mod documents;
+mod examples;
+mod health;
+mod images;
+mod import;
+mod line;
+mod products;
+mod search;
+
+use crate::problem::{Problem, UNSUPPORTED};
+use crate::state::App;
+use serde::Deserialize;
+use std::time::Duration;
+use twinset_engine::Shop;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// All resources.
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(search::search))
+        .routes(routes!(search::detect))
+        .routes(routes!(catalogues::list))
+        .routes(routes!(catalogues::get, catalogues::put, catalogues::delete))
+        .routes(routes!(products::list))
+        .routes(routes!(products::get, products::put, products::patch, products::delete))
+        .routes(routes!(import::import))
+        .routes(routes!(import::export))
+        .routes(routes!(images::get, images::put, images::delete))
+        .routes(routes!(images::content))
+        .routes(routes!(examples::list))
+        .routes(routes!(examples::content))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+        .routes(routes!(health::version))
+        .routes(routes!(documents::openapi))
+}
+
+/// How long a write waits before it answers.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Wait {
+    /// Until the change is on the disk: every write does.
+    Durable,
+    /// Until searches see it.
+    Searchable,
+}
+
+const WAIT_MS: u64 = 5_000;
+const WAIT_MOST_MS: u64 = 30_000;
+
+/// Blocking: whether searches see `change` within the time asked for; `None` if that was not asked.
+fn wait(shop: &Shop, change: u64, wait: Option<Wait>, timeout_ms: Option<u64>) -> Option<bool> {
+    let Some(Wait::Searchable) = wait else { return None };
+    let timeout = Duration::from_millis(timeout_ms.unwrap_or(WAIT_MS).min(WAIT_MOST_MS));
+    Some(shop.wait_searchable(change, timeout))
+}
+
+fn unsupported(what: &str) -> Problem {
+    Problem::new(&UNSUPPORTED, what)
+}

@@ -1,0 +1,65 @@
+//! What the operator may choose.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// How the server listens and what it refuses. [`ServerOptions::default`] is right for one machine.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Where to listen. The default is loopback: only this machine can reach it.
+    pub listen: SocketAddr,
+    /// Photos that the search page offers to begin with. Without any it offers pictures of the catalogue.
+    pub examples: Vec<ExamplePhoto>,
+    /// Web sites (`https://shop.example`) whose pages may call the API from a browser. Empty: none.
+    pub cors_origins: Vec<String>,
+    /// Bytes of one request body after decompression. Imports are streams and have no such limit.
+    pub max_body_bytes: usize,
+    /// Bytes of one picture.
+    pub max_picture_bytes: usize,
+    /// Bytes of one line of an import.
+    pub max_line_bytes: usize,
+    /// A request that takes longer is given up, a body that stands still for as long is too.
+    pub request_timeout: Duration,
+    /// Photos looked at at the same time; 0: one a core.
+    pub vision_slots: usize,
+    /// Requests that may wait for a slot; the next one is refused with 503.
+    pub queue: usize,
+    /// Memory for thumbnails that were made before.
+    pub thumbnail_cache_bytes: usize,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            examples: Vec::new(),
+            cors_origins: Vec::new(),
+            max_body_bytes: 32 << 20,
+            max_picture_bytes: 20 << 20,
+            max_line_bytes: 1 << 20,
+            request_timeout: Duration::from_secs(60),
+            vision_slots: 0,
+            queue: 64,
+            thumbnail_cache_bytes: 64 << 20,
+        }
+    }
+}
+
+impl ServerOptions {
+    /// Slots, with 0 replaced by the machine's cores.
+    pub(crate) fn slots(&self) -> usize {
+        match self.vision_slots {
+            0 => std::thread::available_parallelism().map_or(2, usize::from),
+            slots => slots,
+        }
+    }
+}
+
+/// A photo to try the search with.
+#[derive(Clone, Debug)]
+pub struct ExamplePhoto {
+    /// The catalogue whose page offers it.
+    pub catalogue: String,
+    /// The encoded photo.
+    pub bytes: Vec<u8>,
+}

@@ -1,0 +1,259 @@
+//! Every failure as `application/problem+json` (RFC 9457), with a stable code and a page that says what to do.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use twinset_catalogue::{CatalogueError, FilterError};
+use twinset_engine::EngineError;
+use twinset_photo::{Fault, PhotoError};
+use utoipa::ToSchema;
+
+/// A documented kind of failure.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    /// Stable, as in the member `code`; with `-` for `_` it names the page under `/problems/`.
+    pub name: &'static str,
+    /// The status it comes with.
+    pub status: u16,
+    /// The same request may succeed later.
+    pub retryable: bool,
+    /// One line.
+    pub title: &'static str,
+    /// What to do next.
+    pub next: &'static str,
+}
+
+macro_rules! codes {
+    ($($constant:ident $name:literal $status:literal $retryable:literal, $title:literal, $next:literal;)*) => {
+        $(pub(crate) const $constant: Code =
+            Code { name: $name, status: $status, retryable: $retryable, title: $title, next: $next };)*
+        /// Every kind of failure that the API answers with.
+        pub const CODES: &[Code] = &[$($constant),*];
+    };
+}
+
+codes! {
+    BAD_REQUEST "bad_request" 400 false, "The request cannot be read",
+        "`errors` names the member or parameter. Members that the API does not know are refused too, since a typing error must not pass in silence.";
+    FILTER_SYNTAX "filter_syntax" 400 false, "The filter cannot be read",
+        "`detail` tells the column and what was expected there. Texts stand in single quotes: `color in ('red','navy') and price < 100`.";
+    CROSS_ORIGIN "cross_origin" 403 false, "This web page may not change anything here",
+        "The request came from a page of another site. The operator can allow that site by its origin.";
+    NOT_FOUND "not_found" 404 false, "There is nothing at this address",
+        "All addresses are listed in /docs.";
+    CATALOGUE_NOT_FOUND "catalogue_not_found" 404 false, "There is no such catalogue",
+        "List them with GET /v1/catalogues, or create this one with PUT.";
+    PRODUCT_NOT_FOUND "product_not_found" 404 false, "There is no such product",
+        "Ids are kept exactly, upper and lower case matter. In an address they are percent-encoded.";
+    IMAGE_NOT_FOUND "image_not_found" 404 false, "There is no such image",
+        "The product lists its images by name; one that has only a `url` has no picture stored yet.";
+    EXAMPLE_NOT_FOUND "example_not_found" 404 false, "There is no such example photo",
+        "List them with GET /v1/catalogues/{catalogue}/examples.";
+    METHOD_NOT_ALLOWED "method_not_allowed" 405 false, "This address does not know this method",
+        "The header `allow` lists those that it knows.";
+    PRODUCT_EXISTS "product_exists" 409 false, "The product exists already",
+        "Import with mode=upsert or mode=update, or choose another id.";
+    CATALOGUE_REMOVED "catalogue_removed" 410 false, "The catalogue has been removed",
+        "It was removed while this request was under way.";
+    CHANGED_MEANWHILE "changed_meanwhile" 412 false, "The resource is not the one in if-match",
+        "Read it again, apply your change to what it is now, and send the new `etag`.";
+    BODY_TOO_LARGE "body_too_large" 413 false, "The body is too large",
+        "The limits are listed at /version. Many products go through products:import, which has none.";
+    PICTURE_TOO_LARGE "picture_too_large" 413 false, "The picture is too large",
+        "Send a smaller one; 1,280 pixels on the long side are as good for the search as any more.";
+    PICTURE_FORMAT "picture_format" 415 false, "This is not a picture that is read here",
+        "Send JPEG, PNG, WebP or GIF.";
+    CONTENT_TYPE "content_type" 415 false, "The body is of a kind that is not read here",
+        "Set `content-type` to what the body is; /docs lists the kinds for each address.";
+    PICTURE_UNREADABLE "picture_unreadable" 422 false, "The picture cannot be read",
+        "It is damaged, cut short, or of a rare variant. Open it in a picture editor and save it anew.";
+    INVALID_PRODUCT "invalid_product" 422 false, "The product cannot be kept as it is",
+        "`detail` names the member at fault and its limit.";
+    INVALID_VALUE "invalid_value" 422 false, "A value is out of its range",
+        "`detail` names the member, its value and the range.";
+    NO_PICTURE "no_picture" 422 false, "The product has no stored picture",
+        "Put the bytes of one of its images first.";
+    UNSUPPORTED "unsupported" 422 false, "This server cannot do that",
+        "`detail` says what was asked for and what works instead.";
+    TIMEOUT "timeout" 503 true, "The request took too long",
+        "Try again in a moment, or ask for less at once.";
+    BUSY "busy" 503 true, "The server is busy",
+        "Wait as long as `retry-after` says, then try again.";
+    SNAPSHOT_NOT_REACHED "snapshot_not_reached" 503 true, "The change asked for is not searchable yet",
+        "Try again in a moment. A new picture takes about as long as a search; after a large import there is a queue.";
+    STORAGE_FULL "storage_full" 507 true, "The disk is full",
+        "Nothing of this write was kept, and searches go on. Free some space, then write again.";
+    INTERNAL "internal" 500 true, "That did not work",
+        "It is our fault. The log has more under the id in `instance` and in the header `x-request-id`.";
+}
+
+/// One failure, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    code: &'static Code,
+    detail: String,
+    errors: Vec<Pointer>,
+    retry_after_s: Option<u64>,
+}
+
+/// A member at fault.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Pointer {
+    /// JSON pointer (RFC 6901) into the body, or the name of a parameter.
+    pub(crate) pointer: String,
+    /// What is wrong there.
+    pub(crate) detail: String,
+}
+
+/// A failure (RFC 9457). `code` is stable; `type` is a page that says what to do next.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody {
+    /// Address of the page about this kind of failure.
+    #[schema(example = "/problems/filter-syntax")]
+    r#type: String,
+    /// One line about this kind of failure.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// The facts of this failure.
+    detail: String,
+    /// This request: what the operator finds it by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
+    /// Stable name of this kind of failure.
+    #[schema(example = "filter_syntax")]
+    code: String,
+    /// The members at fault, where they are known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Pointer>,
+    /// The same request may succeed later.
+    retryable: bool,
+}
+
+impl Problem {
+    /// `detail`: the facts, then the next step, without personal data.
+    pub(crate) fn new(code: &'static Code, detail: impl Into<String>) -> Self {
+        let retry_after_s = code.retryable.then_some(1);
+        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_s }
+    }
+
+    pub(crate) fn at(mut self, pointer: impl Into<String>) -> Self {
+        self.errors.push(Pointer { pointer: pointer.into(), detail: self.detail.clone() });
+        self
+    }
+
+    /// Which kind of failure.
+    #[must_use]
+    pub fn code(&self) -> &'static Code {
+        self.code
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    pub(crate) fn body(&self, request: Option<&str>) -> ProblemBody {
+        ProblemBody {
+            r#type: format!("/problems/{}", self.code.name.replace('_', "-")),
+            title: self.code.title.into(),
+            status: self.code.status,
+            detail: self.detail.clone(),
+            instance: request.map(|id| format!("/v1/requests/{id}")),
+            code: self.code.name.into(),
+            errors: self.errors.clone(),
+            retryable: self.code.retryable,
+        }
+    }
+
+    /// As an answer; `guard` calls it with the request's id.
+    pub(crate) fn response(&self, request: Option<&str>) -> Response {
+        let body = serde_json::to_vec(&self.body(request)).unwrap_or_default();
+        let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))];
+        let mut response = (self.status(), kind, body).into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.response(None);
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<PhotoError> for Problem {
+    fn from(error: PhotoError) -> Self {
+        let code = match error.fault() {
+            Fault::Picture if matches!(error, PhotoError::NotAPicture | PhotoError::OtherFormat { .. }) => &PICTURE_FORMAT,
+            Fault::Picture => &PICTURE_UNREADABLE,
+            Fault::Limit => &PICTURE_TOO_LARGE,
+            Fault::Machine => &BUSY,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<FilterError> for Problem {
+    fn from(error: FilterError) -> Self {
+        Self::new(&FILTER_SYNTAX, error.to_string()).at("/filter")
+    }
+}
+
+impl From<CatalogueError> for Problem {
+    fn from(error: CatalogueError) -> Self {
+        use CatalogueError as E;
+        match &error {
+            E::InvalidProduct(fault) => Self::new(&INVALID_PRODUCT, fault.to_string()).at(format!("/{}", fault.field)),
+            E::InvalidName { .. } => Self::new(&INVALID_VALUE, error.to_string()),
+            // The message of the catalogue names the folder, which is no business of a caller.
+            E::NoSuchCatalogue { name, .. } => Self::new(&CATALOGUE_NOT_FOUND, format!("there is no catalogue '{name}'")),
+            E::Removed { name } => Self::new(&CATALOGUE_REMOVED, format!("catalogue '{name}' has been removed")),
+            E::DiskFull { .. } => Self::new(&STORAGE_FULL, "the disk is full; nothing of this write was kept"),
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        use EngineError as E;
+        match error {
+            E::Photo(error) => error.into(),
+            E::Catalogue(error) => error.into(),
+            E::BadRegion { .. } => Self::new(&INVALID_VALUE, error.to_string()).at("/region"),
+            E::BadRequest { field, .. } => Self::new(&INVALID_VALUE, error.to_string()).at(format!("/{field}")),
+            E::NoSuchProduct { .. } => Self::new(&PRODUCT_NOT_FOUND, error.to_string()),
+            E::NoPicture { .. } => Self::new(&NO_PICTURE, error.to_string()),
+            E::NotYetSearchable { .. } => Self::new(&SNAPSHOT_NOT_REACHED, error.to_string()),
+            E::Closed => Self::new(&BUSY, error.to_string()),
+            E::Index(_) | E::Model(_) | E::Disk { .. } => Self::internal(&error),
+        }
+    }
+}
+
+impl Problem {
+    /// What happened goes to the log, not to the caller: it may name folders and files.
+    pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
+        tracing::error!(error = %error, "a request failed");
+        Self::new(&INTERNAL, "the server could not do this; its log says why")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CODES;
+
+    #[test]
+    fn codes_are_unique_and_documented() {
+        for (at, code) in CODES.iter().enumerate() {
+            assert!(CODES[..at].iter().all(|other| other.name != code.name), "{} twice", code.name);
+            assert!(code.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", code.name);
+            assert!((400..600).contains(&code.status) && !code.title.is_empty() && !code.next.is_empty());
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What all handlers share.
+
+use crate::gate::Gate;
+use crate::metrics::Metrics;
+use crate::options::ServerOptions;
+use crate::problem::Problem;
+use crate::thumbnails::Thumbnails;
+use axum::body::Bytes;
+use parking_lot::{Mutex, RwLock};
+use std::collections::HashMap;
+use std::sync::Arc;
+use twinset_catalogue::CatalogueName;
+use twinset_engine::{Engine, Shop};
+use utoipa::openapi::OpenApi;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) options: ServerOptions,
+    /// Work that decodes or looks at pictures.
+    pub(crate) vision: Gate,
+    /// Work that reads or writes the catalogue.
+    pub(crate) store: Gate,
+    pub(crate) metrics: Metrics,
+    pub(crate) thumbnails: Thumbnails,
+    /// The description of the API, as JSON.
+    pub(crate) openapi: Bytes,
+    writers: Mutex<HashMap<CatalogueName, Arc<RwLock<()>>>>,
+}
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl App {
+    pub(crate) fn new(engine: Arc<Engine>, options: ServerOptions, openapi: &OpenApi) -> Self {
+        let slots = options.slots();
+        Self(Arc::new(Shared {
+            engine,
+            vision: Gate::new("vision", slots, options.queue),
+            // Writers wait for the disk, not for a core; together they share one flush of it.
+            store: Gate::new("store", (4 * slots).max(16), 4 * options.queue),
+            metrics: Metrics::default(),
+            thumbnails: Thumbnails::new(options.thumbnail_cache_bytes),
+            openapi: openapi.to_json().unwrap_or_default().into(),
+            writers: Mutex::default(),
+            options,
+        }))
+    }
+
+    /// Blocking: the first call for a catalogue opens its files.
+    pub(crate) fn shop(&self, name: &str) -> Result<Arc<Shop>, Problem> {
+        // A name that cannot be is one that is not there.
+        let missing = || Problem::new(&crate::problem::CATALOGUE_NOT_FOUND, "there is no catalogue of this name");
+        let name = CatalogueName::parse(name).map_err(|_| missing())?;
+        Ok(self.engine.catalogue(&name)?)
+    }
+
+    /// Plain writes of a catalogue hold this for reading, side by side; a write that depends on what it has read
+    /// (PATCH, `if-match`) holds it for writing. Only this process writes: it holds the home.
+    pub(crate) fn writers(&self, shop: &Shop) -> Arc<RwLock<()>> {
+        self.writers.lock().entry(shop.name().clone()).or_default().clone()
+    }
+}

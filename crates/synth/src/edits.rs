@@ -1,0 +1,117 @@
+//! What sellers do to their pictures: words, badges, watermarks, borders.
+
+use crate::cloth::{edge, glyph};
+use crate::colour::{self, Rgb};
+use crate::layer::Canvas;
+use crate::rng::Rng;
+use serde::{Deserialize, Serialize};
+
+/// Which edits a picture has undergone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edits {
+    /// Blocks of words laid over it.
+    pub text: bool,
+    /// A faint repeated mark.
+    pub watermark: bool,
+    /// A frame around it.
+    pub border: bool,
+    /// A coloured badge with words.
+    pub badge: bool,
+    /// Several views in one picture.
+    pub collage: bool,
+    /// Left and right swapped.
+    pub mirrored: bool,
+}
+
+/// Adds some edits, at least one.
+pub(crate) fn apply(canvas: &mut Canvas, rng: &mut Rng, edits: &mut Edits) {
+    let side = canvas.width.min(canvas.height) as f32;
+    let (w, h) = (canvas.width as f32, canvas.height as f32);
+    let loud = colour::from_lab([rng.range(35.0, 85.0), rng.range(-60.0, 70.0), rng.range(-60.0, 70.0)]);
+    let ink = rng.pick(&[[0.01; 3], [1.0; 3], loud]);
+    let kind = rng.below(10);
+    if kind < 4 {
+        edits.text = true;
+        for _ in 0..1 + rng.below(2) {
+            let size = side * rng.range(0.02, 0.055);
+            let x = rng.range(0.03, 0.5) * w;
+            let y = if rng.chance(0.5) { rng.range(0.03, 0.2) } else { rng.range(0.75, 0.93) } * h;
+            let (letters, rows) = (4 + rng.below(10), 1 + rng.below(3));
+            words(canvas, rng, x, y, size, letters, rows, ink, 1.0, 0.0);
+        }
+    }
+    if (4..6).contains(&kind) || rng.chance(0.1) {
+        edits.watermark = true;
+        let size = side * rng.range(0.02, 0.04);
+        let bits = rng.clone();
+        let angle = rng.range(-0.6, -0.2);
+        let step = side * rng.range(0.28, 0.45);
+        let mut y = -0.2 * h;
+        while y < h * 1.3 {
+            let mut x = -0.2 * w;
+            while x < w {
+                words(canvas, &mut bits.clone(), x, y - x * angle.tan() * 0.3, size, 6, 1, [1.0; 3], 0.35, angle);
+                x += step;
+            }
+            y += step * 0.6;
+        }
+    }
+    if (6..8).contains(&kind) || rng.chance(0.1) {
+        edits.badge = true;
+        let r = side * rng.range(0.07, 0.13);
+        let (x, y) = (if rng.chance(0.5) { r * 1.3 } else { w - r * 1.3 }, if rng.chance(0.5) { r * 1.3 } else { h - r * 1.3 });
+        let round = rng.chance(0.6);
+        over(canvas, |px, py| {
+            let (dx, dy) = (px - x, py - y);
+            edge(if round { (dx * dx + dy * dy).sqrt() - r } else { dx.abs().max(dy.abs() * 2.0) - r }, 1.0)
+        }, loud, 1.0);
+        words(canvas, rng, x - r * 0.72, y, r * 0.3, 4, 1, [1.0; 3], 1.0, 0.0);
+    }
+    if kind >= 8 || rng.chance(0.1) {
+        edits.border = true;
+        let thick = side * rng.range(0.012, 0.05);
+        over(canvas, |px, py| edge(px.min(py).min(w - px).min(h - py) - thick, 1.0), ink, 1.0);
+    }
+}
+
+fn over(canvas: &mut Canvas, cover: impl Fn(f32, f32) -> f32, ink: Rgb, opacity: f32) {
+    for y in 0..canvas.height {
+        for x in 0..canvas.width {
+            let a = cover(x as f32 + 0.5, y as f32 + 0.5) * opacity;
+            if a > 0.0 {
+                let p = &mut canvas.rgb[y * canvas.width + x];
+                *p = colour::mix(*p, ink, a);
+            }
+        }
+    }
+}
+
+/// Rows of signs; (`x`, `y`) is the middle of the first sign's left edge, `size` half its height.
+#[allow(clippy::too_many_arguments)]
+fn words(canvas: &mut Canvas, rng: &mut Rng, x: f32, y: f32, size: f32, letters: usize, rows: usize, ink: Rgb, opacity: f32, angle: f32) {
+    let (sin, cos) = angle.sin_cos();
+    let half = size.max(1.5);
+    for row in 0..rows {
+        for i in 0..letters {
+            let bits = rng.bits() as u32;
+            if i > 1 && bits >> 28 < 3 {
+                continue;
+            }
+            let along = (i as f32 + 0.5) * half * 1.45;
+            let down = row as f32 * half * 2.8;
+            let (cx, cy) = (x + along * cos - down * sin, y + along * sin + down * cos);
+            let reach = (half * 1.3) as i32 + 1;
+            for py in (cy as i32 - reach).max(0)..(cy as i32 + reach).min(canvas.height as i32) {
+                for px in (cx as i32 - reach).max(0)..(cx as i32 + reach).min(canvas.width as i32) {
+                    let (dx, dy) = (px as f32 + 0.5 - cx, py as f32 + 0.5 - cy);
+                    let (u, v) = ((dx * cos + dy * sin) / (half * 0.62), (dy * cos - dx * sin) / half);
+                    if u.abs() < 1.2 && v.abs() < 1.2 {
+                        let a = edge(glyph(u, v, bits), 1.0 / half) * opacity;
+                        let p = &mut canvas.rgb[py as usize * canvas.width + px as usize];
+                        *p = colour::mix(*p, ink, a);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Why a training run could not go on.
+use std::path::{Path, PathBuf};
+
+/// Sorted by who can act.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum TrainError {
+    /// The data.
+    #[error("no training pictures in {0}; give --data folders with a manifest.csv and a train split, or synth:")]
+    NoData(String),
+    #[error(transparent)]
+    DataSet(#[from] twinset_dataset::DatasetError),
+    #[error("teacher features {path}: {reason}; make them again with bench/teachers/features.py")]
+    Teacher { path: PathBuf, reason: String },
+    /// The caller.
+    #[error("{path} holds a run already; add --resume to go on with it, or choose another --run")]
+    RunExists { path: PathBuf },
+    #[error("{path}: {reason}")]
+    Config { path: PathBuf, reason: String },
+    /// The numbers.
+    #[error(
+        "the loss is not finite at step {step}; the last checkpoint is whole, \
+             resume with a lower learning_rate"
+    )]
+    NotFinite { step: u64 },
+    /// The disk.
+    #[error("checkpoint {path}: {reason}; delete it to start anew, or restore the file")]
+    Checkpoint { path: PathBuf, reason: String },
+    #[error("{path}: {source}")]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Net(#[from] twinset_nets::NetError),
+}
+
+impl TrainError {
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.into(), source }
+    }
+}

@@ -1,0 +1,120 @@
+//! Trains the detector on boxed photos and composed scenes; small inputs first, full size for the last third.
+use burn::tensor::Tensor;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::{path::Path, sync::atomic::AtomicBool};
+
+use twinset_photo::Rect;
+
+use crate::{
+    CATEGORIES,
+    augment::{Target, zoom},
+    card,
+    detector::{DetectorArchitecture, export, forward, loss},
+    error::TrainError,
+    params::{Params, Pass},
+    run::{self, Learner, Maker, Progress, TrainOptions, in_parallel, train},
+    sources::{SourcePaths, Sources},
+};
+
+struct Batch {
+    side: usize,
+    pixels: Vec<f32>,
+    truth: Vec<Vec<Target>>,
+}
+
+struct Scenes<'a> {
+    sources: &'a Sources,
+    options: &'a TrainOptions,
+    arch: &'a DetectorArchitecture,
+}
+
+impl Scenes<'_> {
+    fn side(&self, step: u64) -> usize {
+        if step * 3 < self.options.steps * 2 { self.arch.side * 3 / 4 / 32 * 32 } else { self.arch.side }
+    }
+}
+
+impl Maker for Scenes<'_> {
+    type Batch = Batch;
+
+    fn batch(&self, step: u64) -> Batch {
+        let side = self.side(step);
+        let reach = side as f32 / self.arch.side as f32;
+        let made = in_parallel(self.options.batch, |i| {
+            let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed ^ 0xde7ec7);
+            rng.set_stream(step * 4096 + i as u64);
+            let scene = self.sources.scene(self.options.seed, &mut rng);
+            zoom(&scene, side, reach, &mut rng)
+        });
+        let mut batch = Batch { side, pixels: Vec::new(), truth: Vec::new() };
+        for (pixels, targets) in made {
+            batch.pixels.extend(pixels);
+            batch.truth.push(targets);
+        }
+        batch
+    }
+
+    fn shown<'b>(&self, batch: &'b Batch) -> (usize, &'b [f32], Vec<Vec<Rect>>) {
+        (batch.side, &batch.pixels, batch.truth.iter().map(|t| t.iter().map(|t| t.rect).collect()).collect())
+    }
+}
+
+struct Detection<'a> {
+    arch: &'a DetectorArchitecture,
+    options: &'a TrainOptions,
+    fingerprint: &'a str,
+}
+
+impl Learner<Batch> for Detection<'_> {
+    fn loss(&mut self, pass: &Pass<'_>, batch: &Batch) -> (Tensor<1>, Vec<(&'static str, Tensor<1>)>) {
+        let n = batch.truth.len();
+        let x = pass.constant(batch.pixels.clone(), [n, 3, batch.side, batch.side]);
+        let out = forward(pass, self.arch, CATEGORIES.len(), x);
+        loss(pass, self.arch, out, &batch.truth)
+    }
+
+    fn export(&self, params: &Params, dir: &Path) -> Result<(), TrainError> {
+        let architecture = serde_json::to_value(self.arch).expect("plain data");
+        let card = card::new("detector", architecture, self.options, params.steps(), self.fingerprint);
+        card::save(card, &export(params, self.arch), dir)
+    }
+}
+
+/// Trains a detector into the folder `run`; the package stands in `run/package`.
+///
+/// # Errors
+/// As [`crate::run_embedder`].
+pub fn run_detector(
+    options: &TrainOptions,
+    run: &Path,
+    resume: bool,
+    stop: &AtomicBool,
+    progress: &dyn Fn(&Progress),
+) -> Result<(), TrainError> {
+    let arch = DetectorArchitecture::default();
+    let sources = Sources::open(&SourcePaths {
+        data: &options.data,
+        grounds: &options.grounds,
+        teacher: None,
+        synth: options.synth,
+        hold_out: 0.0,
+    })?;
+    let maker = Scenes { sources: &sources, options, arch: &arch };
+    let mut learner = Detection { arch: &arch, options, fingerprint: &sources.fingerprint };
+    train(options, run, resume, stop, progress, &maker, &mut learner)
+}
+
+/// Pictures a second at three quarters of the full side, without any reading.
+pub(crate) fn throughput(steps: u64) -> f64 {
+    let (arch, options) = (DetectorArchitecture::default(), TrainOptions::default());
+    let (n, side) = (16, arch.side * 3 / 4);
+    let rect = Rect { x: 40.0, y: 30.0, w: 90.0, h: 120.0 };
+    let batch = Batch {
+        side,
+        pixels: (0..n * 3 * side * side).map(|i| ((i * 7919) % 97) as f32 / 48.0 - 1.0).collect(),
+        truth: vec![vec![Target { rect, category: 0, open: false }]; n],
+    };
+    let mut learner = Detection { arch: &arch, options: &options, fingerprint: "" };
+    run::throughput(&mut learner, &batch, n, steps)
+}

@@ -1,0 +1,214 @@
+//! Trains the embedder: supervised contrastive over products, taught by a teacher where there is one, with categories,
+//! patterns and local features learned beside.
+use burn::tensor::Tensor;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::atomic::AtomicBool,
+};
+
+use twinset_photo::Rect;
+
+use crate::{
+    CATEGORIES,
+    augment::{View, view},
+    card,
+    embedder::{EmbedderArchitecture, export, forward},
+    error::TrainError,
+    layers::linear,
+    losses::{
+        Correspondence, Label, Memory, Teaching, cross_entropy, distillation, local_contrast, supervised_contrastive,
+    },
+    params::{Params, Pass, host},
+    run::{self, Learner, Maker, Progress, TrainOptions, in_parallel, train},
+    sources::{SourcePaths, Sources},
+};
+
+struct Batch {
+    pixels: Vec<f32>,
+    labels: Vec<Label>,
+    categories: Vec<i32>,
+    patterns: Vec<i32>,
+    teaching: Teaching,
+    points: Correspondence,
+}
+
+struct Views<'a> {
+    sources: &'a Sources,
+    options: &'a TrainOptions,
+    arch: &'a EmbedderArchitecture,
+}
+
+/// Side of the grid of local tokens: the map after two stages.
+fn grid(arch: &EmbedderArchitecture) -> usize {
+    arch.side / 8
+}
+
+/// Points a pair of views gives to the local loss.
+const POINTS_A_PAIR: usize = 16;
+
+impl Maker for Views<'_> {
+    type Batch = Batch;
+
+    fn batch(&self, step: u64) -> Batch {
+        let (side, pairs) = (self.arch.side, self.options.batch / 2);
+        let made = in_parallel(pairs, |i| {
+            let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
+            rng.set_stream(step * 4096 + i as u64);
+            let pair = self.sources.pair(self.options.seed, &mut rng);
+            let views = [0, 1].map(|j| view(&pair.shots[j], side, self.arch.margin, &mut rng));
+            let points = if pair.same_picture { points(&views, side, grid(self.arch), &mut rng) } else { Vec::new() };
+            (pair, views, points)
+        });
+        let mut batch = Batch {
+            pixels: Vec::with_capacity(2 * pairs * 3 * side * side),
+            labels: Vec::new(),
+            categories: Vec::new(),
+            patterns: Vec::new(),
+            teaching: Teaching { rows: Vec::new(), vectors: Vec::new(), dim: self.sources.teacher.dim },
+            points: Correspondence { a: Vec::new(), b: Vec::new(), place: Vec::new() },
+        };
+        let cells = (grid(self.arch) * grid(self.arch)) as i32;
+        for (i, (pair, views, points)) in made.into_iter().enumerate() {
+            for (j, v) in views.iter().enumerate() {
+                batch.pixels.extend_from_slice(&v.pixels);
+                batch.labels.push(pair.label);
+                batch.categories.push(pair.category);
+                batch.patterns.push(pair.pattern);
+                if let Ok(row) = usize::try_from(pair.teachers[j]) {
+                    batch.teaching.rows.push((2 * i + j) as i32);
+                    batch.teaching.vectors.extend_from_slice(self.sources.teacher.row(row));
+                }
+            }
+            for (a, b) in points {
+                batch.points.a.push(2 * i as i32 * cells + a as i32);
+                batch.points.b.push((2 * i as i32 + 1) * cells + b as i32);
+                let g = grid(self.arch);
+                batch.points.place.push((i as u32, (a % g) as f32, (a / g) as f32));
+            }
+        }
+        batch
+    }
+
+    fn shown<'b>(&self, batch: &'b Batch) -> (usize, &'b [f32], Vec<Vec<Rect>>) {
+        (self.arch.side, &batch.pixels, Vec::new())
+    }
+}
+
+/// Cells of the two token grids that show the same point of the picture.
+fn points(views: &[View; 2], side: usize, grid: usize, rng: &mut ChaCha8Rng) -> Vec<(usize, usize)> {
+    let cell = side as f32 / grid as f32;
+    let map = views[0].to_source.then(&views[1].to_source.inverse());
+    let mut out = Vec::new();
+    for _ in 0..POINTS_A_PAIR * 4 {
+        let (x, y) = (rng.random_range(0..grid), rng.random_range(0..grid));
+        let (u, v) = map.apply((x as f32 + 0.5) * cell, (y as f32 + 0.5) * cell);
+        let (u, v) = ((u / cell).floor(), (v / cell).floor());
+        if u >= 0.0 && v >= 0.0 && u < grid as f32 && v < grid as f32 {
+            let entry = (y * grid + x, v as usize * grid + u as usize);
+            if !out.contains(&entry) {
+                out.push(entry);
+            }
+        }
+        if out.len() == POINTS_A_PAIR {
+            break;
+        }
+    }
+    out
+}
+
+struct Embedding<'a> {
+    arch: &'a EmbedderArchitecture,
+    options: &'a TrainOptions,
+    memory: Memory,
+    fingerprint: &'a str,
+}
+
+impl Learner<Batch> for Embedding<'_> {
+    fn loss(&mut self, pass: &Pass<'_>, batch: &Batch) -> (Tensor<1>, Vec<(&'static str, Tensor<1>)>) {
+        let (n, side) = (batch.labels.len(), self.arch.side);
+        let x = pass.constant(batch.pixels.clone(), [n, 3, side, side]);
+        let out = forward(pass, self.arch, CATEGORIES.len(), x);
+        let same = supervised_contrastive(pass, &out.embedding, &batch.labels, &self.memory, 0.08);
+        self.memory.push(&host(out.embedding.clone().detach()), &batch.labels);
+        let category = cross_entropy(pass, out.category, &batch.categories);
+        let mut parts = vec![("same", same.clone()), ("category", category.clone())];
+        let mut total = same + category.mul_scalar(0.3);
+        if batch.patterns.iter().any(|p| *p >= 0) {
+            total = total + cross_entropy(pass, out.pattern, &batch.patterns).mul_scalar(0.1);
+        } else {
+            // The head takes part in every step, so that a run without drawn garments exports it too.
+            total = total + out.pattern.mean().mul_scalar(0.0);
+        }
+        if !batch.points.a.is_empty() {
+            let local = local_contrast(pass, &out.tokens, &out.saliency, &batch.points);
+            total = total + local.clone().mul_scalar(0.3);
+            parts.push(("local", local));
+        }
+        if !batch.teaching.rows.is_empty() {
+            let projection = linear(pass, "teacher", out.embedding.clone(), batch.teaching.dim);
+            let teacher = distillation(pass, &out.embedding, projection, &batch.teaching);
+            total = total + teacher.clone().mul_scalar(2.0);
+            parts.push(("teacher", teacher));
+        }
+        (total, parts)
+    }
+
+    fn export(&self, params: &Params, dir: &Path) -> Result<(), TrainError> {
+        let architecture = serde_json::to_value(self.arch).expect("plain data");
+        let card = card::new("embedder", architecture, self.options, params.steps(), self.fingerprint);
+        card::save(card, &export(params, self.arch), dir)
+    }
+
+    fn state(&self) -> BTreeMap<String, Vec<f32>> {
+        self.memory.state()
+    }
+
+    fn restore(&mut self, state: BTreeMap<String, Vec<f32>>) {
+        self.memory.restore(&state);
+    }
+}
+
+/// Trains an embedder into the folder `run`; the package stands in `run/package`.
+///
+/// # Errors
+/// Data or run folder unusable, a loss that is not finite, the disk. The last checkpoint stays whole.
+pub fn run_embedder(
+    options: &TrainOptions,
+    run: &Path,
+    resume: bool,
+    stop: &AtomicBool,
+    progress: &dyn Fn(&Progress),
+) -> Result<(), TrainError> {
+    let arch = EmbedderArchitecture::default();
+    let sources = Sources::open(&SourcePaths {
+        data: &options.data,
+        grounds: &options.grounds,
+        teacher: options.teacher.as_deref(),
+        synth: options.synth,
+        hold_out: options.hold_out,
+    })?;
+    let maker = Views { sources: &sources, options, arch: &arch };
+    let memory = Memory::new(arch.dim, 4096);
+    let mut learner = Embedding { arch: &arch, options, memory, fingerprint: &sources.fingerprint };
+    train(options, run, resume, stop, progress, &maker, &mut learner)
+}
+
+/// Pictures a second without any reading.
+pub(crate) fn throughput(steps: u64) -> f64 {
+    let (arch, options) = (EmbedderArchitecture::default(), TrainOptions::default());
+    let n = 64;
+    let batch = Batch {
+        pixels: (0..n * 3 * arch.side * arch.side).map(|i| ((i * 7919) % 97) as f32 / 48.0 - 1.0).collect(),
+        labels: (0..n as u64).map(|i| Label { product: i / 2, family: i / 2 }).collect(),
+        categories: vec![0; n],
+        patterns: vec![-1; n],
+        teaching: Teaching { rows: Vec::new(), vectors: Vec::new(), dim: 0 },
+        points: Correspondence { a: Vec::new(), b: Vec::new(), place: Vec::new() },
+    };
+    let memory = Memory::new(arch.dim, 4096);
+    let mut learner = Embedding { arch: &arch, options: &options, memory, fingerprint: "" };
+    run::throughput(&mut learner, &batch, n, steps)
+}

@@ -1,0 +1,302 @@
+//! A run: a folder that holds everything about one training, and the loop that fills it.
+//!
+//! `config.json` as resolved, `metrics.csv` one line a report, `checkpoint.safetensors` to go on from, `package/` the
+//! model as it stands. The loop stops between steps only, so a killed run resumes from its last checkpoint.
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::Instant,
+};
+
+use twinset_photo::{Photo, Rect};
+
+use crate::{
+    error::TrainError,
+    params::{Params, Pass, Step, host},
+};
+
+/// What to train on, how long, where to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainOptions {
+    /// Data sets with a train split.
+    pub data: Vec<PathBuf>,
+    /// Data sets whose train pictures serve as grounds for cut-outs.
+    pub grounds: Vec<PathBuf>,
+    /// Folder of teacher features (`bench/teachers/features.py`).
+    pub teacher: Option<PathBuf>,
+    /// Also draw garments with the generator.
+    pub synth: bool,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Pictures a step.
+    pub batch: usize,
+    /// At its height; warm-up before, cosine after.
+    pub learning_rate: f32,
+    /// AdamW's decay of matrices and kernels.
+    pub weight_decay: f32,
+    /// Of everything that chance decides.
+    pub seed: u64,
+    /// Share of the classes of class-labelled sets that is never trained on.
+    pub hold_out: f32,
+    /// Steps between checkpoints.
+    pub checkpoint_every: u64,
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        Self {
+            data: Vec::new(),
+            grounds: Vec::new(),
+            teacher: None,
+            synth: true,
+            steps: 4000,
+            batch: 64,
+            learning_rate: 1.5e-3,
+            weight_decay: 0.05,
+            seed: 1,
+            hold_out: 0.3,
+            checkpoint_every: 200,
+        }
+    }
+}
+
+/// How far a run is; given to the caller every few steps.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Progress {
+    pub step: u64,
+    pub steps: u64,
+    /// Averages since the last report, by name; `loss` first.
+    pub losses: Vec<(&'static str, f32)>,
+    pub learning_rate: f32,
+    pub pictures_per_second: f32,
+}
+
+/// What makes a network trainable by [`train`]: a maker of batches, which other threads use ahead of time, and a learner
+/// that turns them into a loss.
+pub(crate) trait Maker: Sync {
+    type Batch: Send;
+    /// The batch of a step; depends on the seed and the step only.
+    fn batch(&self, step: u64) -> Self::Batch;
+    /// What the network is shown, to be looked at: side of the inputs, their pixels, outlines to draw on each.
+    fn shown<'b>(&self, batch: &'b Self::Batch) -> (usize, &'b [f32], Vec<Vec<Rect>>);
+}
+
+pub(crate) trait Learner<B> {
+    /// The loss and its named parts.
+    fn loss(&mut self, pass: &Pass<'_>, batch: &B) -> (Tensor<1>, Vec<(&'static str, Tensor<1>)>);
+    /// The model as it stands, into `dir`.
+    fn export(&self, params: &Params, dir: &Path) -> Result<(), TrainError>;
+    /// State beside the parameters that a resumed run needs.
+    fn state(&self) -> BTreeMap<String, Vec<f32>> {
+        BTreeMap::new()
+    }
+    fn restore(&mut self, _state: BTreeMap<String, Vec<f32>>) {}
+}
+
+const REPORT_EVERY: u64 = 20;
+const WARM_UP: u64 = 100;
+
+/// Opens or makes the run folder, and tells where the checkpoint lies.
+fn prepare(options: &TrainOptions, run: &Path, resume: bool) -> Result<PathBuf, TrainError> {
+    fs::create_dir_all(run).map_err(|e| TrainError::io(run, e))?;
+    let config = run.join("config.json");
+    if config.exists() && !resume {
+        return Err(TrainError::RunExists { path: run.into() });
+    }
+    let text = serde_json::to_string_pretty(options)
+        .map_err(|e| TrainError::Config { path: config.clone(), reason: e.to_string() })?;
+    replace_file(&config, text.as_bytes())?;
+    Ok(run.join("checkpoint.safetensors"))
+}
+
+/// Trains to the last step, or until `stop` is set; either way the last checkpoint and package are written.
+pub(crate) fn train<B: Send>(
+    options: &TrainOptions,
+    run: &Path,
+    resume: bool,
+    stop: &AtomicBool,
+    progress: &dyn Fn(&Progress),
+    maker: &impl Maker<Batch = B>,
+    learner: &mut impl Learner<B>,
+) -> Result<(), TrainError> {
+    let checkpoint = prepare(options, run, resume)?;
+    let mut params = Params::new(options.seed);
+    if checkpoint.exists() {
+        let (saved, state) = Params::load(&checkpoint)?;
+        params = saved;
+        learner.restore(state);
+    }
+    if params.steps() == 0 {
+        let sheet = contact_sheet(maker, options.steps.saturating_sub(1));
+        replace_file(&run.join("samples.png"), &twinset_photo::encode_png(&sheet))?;
+    }
+    let mut metrics = Metrics::open(&run.join("metrics.csv"), params.steps())?;
+    let first = params.steps();
+    std::thread::scope(|scope| {
+        // Batches are made ahead while a step is computed; the channel holds the maker back.
+        let (send, receive) = mpsc::sync_channel(2);
+        scope.spawn(move || {
+            for step in first..options.steps {
+                if send.send(maker.batch(step)).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut sums: Vec<(&'static str, f32)> = Vec::new();
+        let mut clock = Instant::now();
+        while let Ok(batch) = receive.recv() {
+            let pass = Pass::training(&mut params);
+            let (loss, parts) = learner.loss(&pass, &batch);
+            let parts = std::iter::once(("loss", loss.clone())).chain(parts);
+            for (i, (name, value)) in parts.enumerate() {
+                let value = host(value.detach())[0];
+                match sums.get_mut(i) {
+                    Some(s) => s.1 += value,
+                    None => sums.push((name, value)),
+                }
+            }
+            let gradients = pass.gradients(&loss);
+            let learning_rate = schedule(options, params.steps());
+            params.step(gradients, Step { learning_rate, weight_decay: options.weight_decay, clip: 5.0 })?;
+
+            let step = params.steps();
+            if step.is_multiple_of(REPORT_EVERY) {
+                let seconds = clock.elapsed().as_secs_f32();
+                let losses = sums.drain(..).map(|(n, v)| (n, v / REPORT_EVERY as f32)).collect();
+                let pictures_per_second = (REPORT_EVERY * options.batch as u64) as f32 / seconds;
+                let now = Progress { step, steps: options.steps, losses, learning_rate, pictures_per_second };
+                metrics.write(&now)?;
+                progress(&now);
+                clock = Instant::now();
+            }
+            let stopping = stop.load(Ordering::Relaxed);
+            if stopping || step.is_multiple_of(options.checkpoint_every) || step == options.steps {
+                params.save(&checkpoint, &learner.state())?;
+                learner.export(&params, &run.join("package"))?;
+            }
+            if stopping {
+                break;
+            }
+        }
+        // Dropping the receiver lets the maker end.
+        drop(receive);
+        Ok(())
+    })
+}
+
+/// Inputs of one step side by side: a look says more about wrong labels than any curve.
+fn contact_sheet<M: Maker>(maker: &M, step: u64) -> Photo {
+    const ACROSS: usize = 8;
+    let batch = maker.batch(step);
+    let (side, pixels, outlines) = maker.shown(&batch);
+    let number = (pixels.len() / (3 * side * side)).min(48);
+    let (w, h) = (ACROSS * side, number.div_ceil(ACROSS) * side);
+    let mut rgb = vec![255u8; w * h * 3];
+    for i in 0..number {
+        let (left, top) = (i % ACROSS * side, i / ACROSS * side);
+        let view = &pixels[i * 3 * side * side..][..3 * side * side];
+        for y in 0..side {
+            for x in 0..side {
+                for c in 0..3 {
+                    let v = view[(c * side + y) * side + x] * 0.25 + 0.5;
+                    rgb[((top + y) * w + left + x) * 3 + c] = (v * 255.0) as u8;
+                }
+            }
+        }
+        for r in outlines.get(i).into_iter().flatten() {
+            let (x0, y0) = (r.x as usize, r.y as usize);
+            let (x1, y1) = ((r.x1() as usize).min(side - 1), (r.y1() as usize).min(side - 1));
+            let edge = (x0..=x1).flat_map(|x| [(x, y0), (x, y1)]).chain((y0..=y1).flat_map(|y| [(x0, y), (x1, y)]));
+            for (x, y) in edge {
+                rgb[((top + y) * w + left + x) * 3..][..3].copy_from_slice(&[255, 0, 80]);
+            }
+        }
+    }
+    Photo::new(w as u32, h as u32, rgb)
+}
+
+/// Linear warm-up, then a cosine to a hundredth.
+fn schedule(options: &TrainOptions, step: u64) -> f32 {
+    if step < WARM_UP {
+        return options.learning_rate * (step + 1) as f32 / WARM_UP as f32;
+    }
+    let done = (step - WARM_UP) as f32 / (options.steps.max(WARM_UP + 1) - WARM_UP) as f32;
+    let cosine = 0.5 * (1.0 + (std::f32::consts::PI * done.min(1.0)).cos());
+    options.learning_rate * (0.01 + 0.99 * cosine)
+}
+
+/// Every sample of a batch on all cores, in order.
+pub(crate) fn in_parallel<S: Send>(number: usize, make: impl Fn(usize) -> S + Sync + Send) -> Vec<S> {
+    (0..number).into_par_iter().map(make).collect()
+}
+
+/// `metrics.csv`; lines after the step that a resumed run starts from are dropped.
+struct Metrics {
+    path: PathBuf,
+    file: File,
+    empty: bool,
+}
+
+impl Metrics {
+    fn open(path: &Path, from: u64) -> Result<Self, TrainError> {
+        let old = fs::read_to_string(path).unwrap_or_default();
+        let keep = |line: &&str| {
+            line.split(',').next().and_then(|s| s.parse::<u64>().ok()).is_none_or(|step| step <= from)
+        };
+        let kept: String = old.lines().filter(keep).map(|l| format!("{l}\n")).collect();
+        replace_file(path, kept.as_bytes())?;
+        let file = OpenOptions::new().append(true).open(path).map_err(|e| TrainError::io(path, e))?;
+        Ok(Self { path: path.into(), file, empty: kept.is_empty() })
+    }
+
+    fn write(&mut self, p: &Progress) -> Result<(), TrainError> {
+        let mut text = String::new();
+        if std::mem::take(&mut self.empty) {
+            let names: Vec<&str> = p.losses.iter().map(|(n, _)| *n).collect();
+            text = format!("step,learning_rate,pictures_per_second,{}\n", names.join(","));
+        }
+        let values: Vec<String> = p.losses.iter().map(|(_, v)| format!("{v:.5}")).collect();
+        text += &format!("{},{:.6},{:.1},{}\n", p.step, p.learning_rate, p.pictures_per_second, values.join(","));
+        self.file.write_all(text.as_bytes()).map_err(|e| TrainError::io(&self.path, e))
+    }
+}
+
+/// Writes beside, syncs and renames: a crash leaves the old file or the new one.
+pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let beside = path.with_extension("tmp");
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().map_err(|e| TrainError::io(path, e))
+}
+
+/// Pictures a second of `learner` on one batch, repeated.
+pub(crate) fn throughput<B>(learner: &mut impl Learner<B>, batch: &B, pictures: usize, steps: u64) -> f64 {
+    let mut params = Params::new(1);
+    let mut clock = Instant::now();
+    for i in 0..=steps {
+        if i == 1 {
+            clock = Instant::now();
+        }
+        let pass = Pass::training(&mut params);
+        let (loss, _) = learner.loss(&pass, batch);
+        let gradients = pass.gradients(&loss);
+        let step = Step { learning_rate: 1e-4, weight_decay: 0.0, clip: 5.0 };
+        params.step(gradients, step).expect("constant pictures give finite gradients");
+    }
+    (pictures as u64 * steps) as f64 / clock.elapsed().as_secs_f64()
+}

@@ -1,0 +1,424 @@
+//! Where training pictures come from: data sets with their labels, teacher features, grounds, and the generator.
+//!
+//! Nothing is held decoded: a sample reads, decodes and distorts its pictures when it is asked for, so memory does not
+//! grow with the data. A sample depends on (seed, step, place in the batch) only.
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+};
+use twinset_dataset::{DataSet, Row};
+use twinset_photo::{Limits, Photo, Rect};
+
+use crate::{
+    augment::{Affine, Boxed, Cutout, Shot, Target, compose, paste, pick},
+    categories,
+    error::TrainError,
+    losses::Label,
+};
+
+/// One boxed thing in one picture.
+#[derive(Clone, Debug)]
+pub(crate) struct Article {
+    set: usize,
+    row: usize,
+    rect: Option<Rect>,
+    pub(crate) label: Label,
+    /// What it is sold as; negative when unknown.
+    pub(crate) category: i32,
+    /// What its box shows: an article, or the whole person wearing it.
+    shown: usize,
+    /// Row of the teacher's features; negative when it has none.
+    pub(crate) teacher: i32,
+    has_mask: bool,
+}
+
+/// Features of a teacher network, centred and of length 1.
+#[derive(Debug, Default)]
+pub(crate) struct Teacher {
+    pub(crate) dim: usize,
+    rows: Vec<f32>,
+}
+
+impl Teacher {
+    pub(crate) fn row(&self, i: usize) -> &[f32] {
+        &self.rows[i * self.dim..][..self.dim]
+    }
+}
+
+/// What to read.
+#[derive(Clone, Debug)]
+pub(crate) struct SourcePaths<'a> {
+    pub(crate) data: &'a [PathBuf],
+    pub(crate) grounds: &'a [PathBuf],
+    pub(crate) teacher: Option<&'a Path>,
+    pub(crate) synth: bool,
+    /// Share of the items of every set without variants that is never trained on, by a hash of their ids.
+    pub(crate) hold_out: f32,
+}
+
+/// All sources of a run.
+pub(crate) struct Sources {
+    sets: Vec<DataSet>,
+    pub(crate) articles: Vec<Article>,
+    /// By set, by product: its articles.
+    products: Vec<Vec<Vec<usize>>>,
+    weights: Vec<f32>,
+    cutouts: Vec<usize>,
+    /// Rows whose every garment is boxed.
+    streets: Vec<(usize, usize)>,
+    grounds: Vec<(DataSet, Vec<usize>)>,
+    pub(crate) teacher: Teacher,
+    synth: bool,
+    /// BLAKE3 of the manifests, in order.
+    pub(crate) fingerprint: String,
+}
+
+/// Two views of one product.
+pub(crate) struct Pair {
+    pub(crate) shots: [Shot; 2],
+    pub(crate) label: Label,
+    pub(crate) category: i32,
+    pub(crate) pattern: i32,
+    pub(crate) teachers: [i32; 2],
+    /// Both shots come from the same picture: their points correspond.
+    pub(crate) same_picture: bool,
+}
+
+fn hash64(parts: &[&str]) -> u64 {
+    let mut h = blake3::Hasher::new();
+    for p in parts {
+        h.update(p.as_bytes());
+        h.update(&[0]);
+    }
+    u64::from_le_bytes(h.finalize().as_bytes()[..8].try_into().expect("32 bytes"))
+}
+
+impl Sources {
+    pub(crate) fn open(paths: &SourcePaths<'_>) -> Result<Self, TrainError> {
+        let mut hasher = blake3::Hasher::new();
+        let mut out = Self {
+            sets: Vec::new(),
+            articles: Vec::new(),
+            products: Vec::new(),
+            weights: Vec::new(),
+            cutouts: Vec::new(),
+            streets: Vec::new(),
+            grounds: Vec::new(),
+            teacher: Teacher::default(),
+            synth: paths.synth,
+            fingerprint: String::new(),
+        };
+        for (i, dir) in paths.data.iter().enumerate() {
+            let set = DataSet::open(dir)?;
+            hasher.update(&std::fs::read(dir.join("manifest.csv")).map_err(|e| TrainError::io(dir, e))?);
+            let taught = match paths.teacher {
+                Some(t) => out.teacher.add(t, &set.name())?,
+                None => HashMap::new(),
+            };
+            out.add_set(i, &set, &taught, paths.hold_out);
+            out.sets.push(set);
+        }
+        out.teacher.centre();
+        for dir in paths.grounds {
+            let set = DataSet::open(dir)?;
+            hasher.update(&std::fs::read(dir.join("manifest.csv")).map_err(|e| TrainError::io(dir, e))?);
+            let rows: Vec<usize> =
+                set.rows().iter().enumerate().filter(|(_, r)| r.split == "train").map(|(i, _)| i).collect();
+            if !rows.is_empty() {
+                out.grounds.push((set, rows));
+            }
+        }
+        if out.articles.is_empty() && !out.synth {
+            let names: Vec<String> = paths.data.iter().map(|d| d.display().to_string()).collect();
+            return Err(TrainError::NoData(names.join(", ")));
+        }
+        out.fingerprint = hasher.finalize().to_hex().to_string();
+        Ok(out)
+    }
+
+    fn add_set(&mut self, index: usize, set: &DataSet, taught: &HashMap<(String, usize), usize>, hold_out: f32) {
+        let name = set.name();
+        let mut products: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        let mut variants = false;
+        for (row_index, row) in set.rows().iter().enumerate().filter(|(_, r)| r.split == "train") {
+            let held = (hash64(&["hold-out", &row.item_id]) % 1000) as f32 / 1000.0;
+            if row.variant_id.is_empty() && row.boxes.is_empty() && !row.title.is_empty() && held < hold_out {
+                continue;
+            }
+            let has_mask = matches!(set.mask(row), Ok(Some(_)));
+            // Boxes that name garments: a photo of a street. A box called `item` is a shop's picture of one article.
+            let street = row.boxes.iter().any(|b| categories::of(b.label()).is_some_and(|c| c != categories::ITEM));
+            if street {
+                self.streets.push((index, row_index));
+            }
+            variants |= !row.variant_id.is_empty();
+            let boxes: Vec<Option<Rect>> = if row.boxes.is_empty() {
+                vec![None]
+            } else {
+                row.boxes.iter().map(|b| Some(b.rect)).collect()
+            };
+            // The teacher numbered the boxes that are large enough for it.
+            let mut number = 0;
+            for (b, rect) in boxes.into_iter().enumerate() {
+                if rect.is_some_and(|r| r.w.min(r.h) < 24.0) {
+                    continue;
+                }
+                let text = if street { row.boxes[b].label() } else { &row.category };
+                let sold_as = categories::of(text);
+                let product = if row.variant_id.is_empty() { &row.item_id } else { &row.variant_id };
+                let place = if street { b.to_string() } else { String::new() };
+                let label = Label {
+                    product: hash64(&[&name, product, &place]),
+                    family: hash64(&[&name, &row.item_id]),
+                };
+                let article = Article {
+                    set: index,
+                    row: row_index,
+                    rect,
+                    label,
+                    category: sold_as.map_or(-1, |c| c as i32),
+                    shown: shown_as(sold_as, has_mask && !street),
+                    teacher: taught.get(&(row.file.clone(), number)).map_or(-1, |r| *r as i32),
+                    has_mask: has_mask && !street,
+                };
+                number += 1;
+                let at = self.articles.len();
+                if article.has_mask && rect.is_some() {
+                    self.cutouts.push(at);
+                }
+                products.entry(label.product).or_default().push(at);
+                self.articles.push(article);
+            }
+        }
+        let n = products.len() as f32;
+        self.products.push(products.into_values().collect());
+        // Sets where one product has several pictures teach most.
+        self.weights.push(n.sqrt() * if variants { 3.0 } else { 1.0 });
+    }
+
+    fn row(&self, a: &Article) -> &Row {
+        &self.sets[a.set].rows()[a.row]
+    }
+
+    fn photo(&self, set: usize, row: usize) -> Option<Photo> {
+        // A picture that cannot be read is passed over here; `twinset import` is where such things are told.
+        let bytes = self.sets[set].read(&self.sets[set].rows()[row]).ok()?;
+        twinset_photo::decode(&bytes, &Limits::default()).ok()
+    }
+
+    fn cutout(&self, a: &Article, photo: &Photo) -> Option<Cutout> {
+        let bytes = self.sets[a.set].mask(self.row(a)).ok()??;
+        let mask = twinset_photo::decode(&bytes, &Limits::default()).ok()?;
+        if (mask.width(), mask.height()) != (photo.width(), photo.height()) {
+            return None;
+        }
+        let mask: Vec<u8> = mask.rgb().iter().step_by(3).copied().collect();
+        let mask = fill_holes(&mask, photo.width() as usize, photo.height() as usize);
+        Some(Cutout { photo: photo.clone(), mask, rect: a.rect? })
+    }
+
+    fn ground(&self, rng: &mut ChaCha8Rng) -> Option<Photo> {
+        if self.grounds.is_empty() {
+            return None;
+        }
+        let (set, rows) = pick(&self.grounds, rng);
+        let bytes = set.read(&set.rows()[*pick(rows, rng)]).ok()?;
+        twinset_photo::decode(&bytes, &Limits::default()).ok()
+    }
+
+    fn shot(&self, a: &Article, rng: &mut ChaCha8Rng) -> Option<Shot> {
+        let photo = self.photo(a.set, a.row)?;
+        if a.has_mask && rng.random_bool(0.55) {
+            if let (Some(cutout), Some(ground)) = (self.cutout(a, &photo), self.ground(rng)) {
+                return Some(paste(&cutout, &ground, 288, rng));
+            }
+        }
+        let rect = a.rect.unwrap_or_else(|| photo.frame());
+        Some(Shot { photo, rect, to_source: Affine::IDENTITY })
+    }
+
+    /// Two views of one product, drawn by chance.
+    pub(crate) fn pair(&self, seed: u64, rng: &mut ChaCha8Rng) -> Pair {
+        loop {
+            if self.synth && (self.articles.is_empty() || rng.random_bool(0.2)) {
+                return crate::drawn::pair(seed, rng);
+            }
+            let set = weighted(&self.weights, rng);
+            let product = pick(&self.products[set], rng);
+            let (mut i, mut j) = (*pick(product, rng), *pick(product, rng));
+            if product.len() > 1 && i == j && rng.random_bool(0.7) {
+                j = product[(product.iter().position(|p| *p == i).unwrap_or(0) + 1) % product.len()];
+            }
+            if rng.random_bool(0.5) {
+                std::mem::swap(&mut i, &mut j);
+            }
+            let (a, b) = (&self.articles[i], &self.articles[j]);
+            let (Some(first), Some(second)) = (self.shot(a, rng), self.shot(b, rng)) else { continue };
+            return Pair {
+                shots: [first, second],
+                label: a.label,
+                category: a.category,
+                pattern: -1,
+                teachers: [a.teacher, b.teacher],
+                same_picture: i == j,
+            };
+        }
+    }
+
+    /// A photo with every garment boxed.
+    pub(crate) fn scene(&self, seed: u64, rng: &mut ChaCha8Rng) -> Boxed {
+        loop {
+            let turn: f32 = rng.random();
+            if self.synth && turn < 0.15 || (self.streets.is_empty() && self.cutouts.is_empty()) {
+                return crate::drawn::scene(seed, rng);
+            }
+            if turn < 0.6 && !self.streets.is_empty() {
+                let (set, row) = *pick(&self.streets, rng);
+                let Some(photo) = self.photo(set, row) else { continue };
+                return Boxed { photo, targets: targets(&self.sets[set].rows()[row]) };
+            }
+            if self.cutouts.is_empty() {
+                continue;
+            }
+            let number = if rng.random_bool(0.4) { 1 } else { rng.random_range(2..=4) };
+            let chosen: Vec<(Cutout, usize, bool)> = (0..number)
+                .filter_map(|_| {
+                    let a = &self.articles[*pick(&self.cutouts, rng)];
+                    let photo = self.photo(a.set, a.row)?;
+                    Some((self.cutout(a, &photo)?, a.shown, a.shown == categories::OUTFIT))
+                })
+                .collect();
+            if rng.random_bool(0.15) {
+                // As the shop shows it, on its own plain ground.
+                if let Some((cutout, category, open)) = chosen.into_iter().next() {
+                    let target = Target { rect: cutout.rect, category, open };
+                    return Boxed { photo: cutout.photo, targets: vec![target] };
+                }
+                continue;
+            }
+            let Some(ground) = self.ground(rng) else { continue };
+            if !chosen.is_empty() {
+                return compose(&chosen, &ground, 320, rng);
+            }
+        }
+    }
+}
+
+fn weighted(weights: &[f32], rng: &mut ChaCha8Rng) -> usize {
+    let mut at = rng.random_range(0.0..weights.iter().sum::<f32>());
+    for (i, w) in weights.iter().enumerate() {
+        at -= w;
+        if at <= 0.0 {
+            return i;
+        }
+    }
+    weights.len() - 1
+}
+
+/// A cut-out of something worn shows the person with all that is worn.
+fn shown_as(sold_as: Option<usize>, cut_out: bool) -> usize {
+    match sold_as {
+        Some(c) if cut_out && categories::is_worn_on_body(c) => categories::OUTFIT,
+        Some(c) => c,
+        None if cut_out => categories::OUTFIT,
+        None => categories::ITEM,
+    }
+}
+
+fn targets(row: &Row) -> Vec<Target> {
+    let mut out: Vec<Target> = row
+        .boxes
+        .iter()
+        .filter_map(|b| {
+            Some(Target { rect: b.rect, category: categories::of(b.label())?, open: false })
+        })
+        .collect();
+    if let Some(person) = row.extra.get("person_box")
+        && let Ok([x0, y0, x1, y1]) = serde_json::from_str::<[f32; 4]>(person)
+    {
+        out.push(Target { rect: Rect::from_corners(x0, y0, x1, y1), category: categories::OUTFIT, open: false });
+    }
+    out
+}
+
+/// What the flood from the border does not reach belongs to the article: white garments have holes in their masks.
+fn fill_holes(mask: &[u8], w: usize, h: usize) -> Vec<u8> {
+    let mut out = vec![255u8; mask.len()];
+    let border = (0..w).flat_map(|x| [x, (h - 1) * w + x]).chain((0..h).flat_map(|y| [y * w, y * w + w - 1]));
+    let mut queue: Vec<usize> = border.filter(|i| mask[*i] < 128).collect();
+    queue.iter().for_each(|i| out[*i] = 0);
+    while let Some(i) = queue.pop() {
+        let (x, y) = (i % w, i / w);
+        let mut visit = |j: usize| {
+            if mask[j] < 128 && out[j] == 255 {
+                out[j] = 0;
+                queue.push(j);
+            }
+        };
+        if x > 0 {
+            visit(i - 1);
+        }
+        if x + 1 < w {
+            visit(i + 1);
+        }
+        if y > 0 {
+            visit(i - w);
+        }
+        if y + 1 < h {
+            visit(i + w);
+        }
+    }
+    out
+}
+
+impl Teacher {
+    /// Reads `SET.teacher.csv` and `.fbin`; returns the row of (file, number of the box).
+    fn add(&mut self, dir: &Path, set: &str) -> Result<HashMap<(String, usize), usize>, TrainError> {
+        let (csv, fbin) = (dir.join(format!("{set}.teacher.csv")), dir.join(format!("{set}.teacher.fbin")));
+        if !csv.exists() {
+            return Ok(HashMap::new());
+        }
+        let bad = |reason: &str| TrainError::Teacher { path: fbin.clone(), reason: reason.into() };
+        let bytes = std::fs::read(&fbin).map_err(|e| TrainError::io(&fbin, e))?;
+        let number = |i: usize| bytes.get(i..i + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize);
+        let (rows, dim) = number(0).zip(number(4)).ok_or_else(|| bad("the header is cut off"))?;
+        if rows.checked_mul(dim).and_then(|n| n.checked_mul(4)) != Some(bytes.len() - 8) {
+            return Err(bad("its size does not fit its header"));
+        }
+        if self.dim != 0 && self.dim != dim {
+            return Err(bad("another length than the other sets' features"));
+        }
+        self.dim = dim;
+        let first = self.rows.len() / dim;
+        self.rows.extend(bytes[8..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
+        let text = std::fs::read_to_string(&csv).map_err(|e| TrainError::io(&csv, e))?;
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut out = HashMap::new();
+        for (i, line) in text.lines().skip(1).enumerate() {
+            let file = line.split(',').next().unwrap_or_default().to_owned();
+            let n = seen.entry(file.clone()).or_insert(0);
+            out.insert((file, *n), first + i);
+            *n += 1;
+        }
+        if out.len() == rows { Ok(out) } else { Err(bad("its table has another number of rows")) }
+    }
+
+    /// Subtracts the mean: raw features of all pictures lie close together.
+    fn centre(&mut self) {
+        if self.dim == 0 {
+            return;
+        }
+        let n = self.rows.len() / self.dim;
+        let mut mean = vec![0.0f64; self.dim];
+        for row in self.rows.chunks_exact(self.dim) {
+            mean.iter_mut().zip(row).for_each(|(m, v)| *m += f64::from(*v) / n as f64);
+        }
+        for row in self.rows.chunks_exact_mut(self.dim) {
+            row.iter_mut().zip(&mean).for_each(|(v, m)| *v -= *m as f32);
+            let length = row.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-9);
+            row.iter_mut().for_each(|v| *v /= length);
+        }
+    }
+}

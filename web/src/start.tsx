@@ -1,0 +1,66 @@
+/** The first screen: one large place to put a photo, and a few to try. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { examples, type Example } from "./api";
+import { t } from "./i18n";
+import { Camera, Picture, Twinset } from "./icons";
+
+interface Props {
+  catalogue: string | undefined;
+  dragging: boolean;
+  onFile: (file: Blob) => void;
+  onCamera: () => void;
+  onExample: (id: string) => void;
+}
+
+export function Start({ catalogue, dragging, onFile, onCamera, onExample }: Props) {
+  const [shown, setShown] = useState<Example[]>([]);
+  const chooser = useRef<HTMLInputElement>(null);
+
+  useEffect(() => {
+    if (!catalogue) return;
+    let here = true;
+    examples(catalogue).then((items) => here && setShown(items), () => undefined); // a nicety: the page lives without it
+    return () => { here = false; };
+  }, [catalogue]);
+
+  return (
+    <main class="start" id="main">
+      <div class="start-words">
+        <h1>{t("title")}</h1>
+        <p class="lead">{t("lead")}</p>
+      </div>
+      <div class={dragging ? "drop is-over" : "drop"}>
+        <span class="corner nw" /><span class="corner ne" /><span class="corner se" /><span class="corner sw" />
+        <Twinset />
+        <div class="drop-inner">
+          <button class="button primary big" onClick={() => chooser.current?.click()}><Picture />{t("choose")}</button>
+          <button class="button big" onClick={onCamera}><Camera />{t("take")}</button>
+          <input
+            ref={chooser} class="hidden" type="file" accept="image/*" tabIndex={-1} aria-label={t("choose")} data-testid="choose"
+            onChange={(event) => {
+              const file = event.currentTarget.files?.[0];
+              event.currentTarget.value = "";
+              if (file) onFile(file);
+            }}
+          />
+          <p class="drop-hint">{dragging ? t("drop.now") : t("drop")}</p>
+        </div>
+      </div>
+      <p class="privacy">{t("privacy")}</p>
+      {shown.length > 0 && (
+        <section class="examples" aria-labelledby="examples">
+          <h2 id="examples">{t("examples")}</h2>
+          <ul>
+            {shown.map((example, at) => (
+              <li key={example.id}>
+                <button onClick={() => onExample(example.id)} aria-label={t("example", { n: at + 1 })}>
+                  <img src={`${example.href}?w=480`} alt="" />
+                </button>
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+    </main>
+  );
+}
