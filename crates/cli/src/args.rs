@@ -8,7 +8,9 @@ use twinset_catalogue::CatalogueName;
 /// Finds products from a photo.
 #[derive(Debug, Parser)]
 #[command(name = "twinset", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Exit status: 0 done, 1 failed, 2 wrong use, 3 done with some items rejected (they are listed).")]
+#[command(
+    after_help = "Exit status: 0 done, 1 failed, 2 wrong use, 3 done with some items rejected (they are listed)."
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -293,7 +295,12 @@ pub(crate) struct EvalRetrieval {
     #[arg(long, value_name = "S")]
     pub(crate) query_split: Option<String>,
     /// Data set of the gallery; may be repeated
-    #[arg(long, value_name = "DIR", required_unless_present = "leave_one_out", conflicts_with = "leave_one_out")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "leave_one_out",
+        conflicts_with = "leave_one_out"
+    )]
     pub(crate) gallery: Vec<PathBuf>,
     /// Split of the gallery [default: all]
     #[arg(long, value_name = "S")]
@@ -317,7 +324,12 @@ pub(crate) struct EvalRetrieval {
     #[arg(long)]
     pub(crate) no_rerank: bool,
     /// What to measure beside; `none` for nothing
-    #[arg(long, value_delimiter = ',', value_name = "NAMES", default_value = "colour_histogram,random_weights,hog,raw_pixels")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "NAMES",
+        default_value = "colour_histogram,random_weights,hog,raw_pixels"
+    )]
     pub(crate) baselines: Vec<String>,
     /// Where to write one JSON line a query [default: a file in HOME/evaluations]
     #[arg(long, value_name = "FILE")]

@@ -87,9 +87,9 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         _ => find::<CatalogueError>(error),
     };
     match catalogue? {
-        CatalogueError::NoSuchCatalogue { name, .. } => {
-            Some(format!("`twinset list` shows what there is; `twinset import FOLDER --catalogue {name}` makes it"))
-        }
+        CatalogueError::NoSuchCatalogue { name, .. } => Some(format!(
+            "`twinset list` shows what there is; `twinset import FOLDER --catalogue {name}` makes it"
+        )),
         CatalogueError::HomeInUse { .. } => {
             Some("a running `twinset serve` answers over HTTP; or name another home with --home".to_owned())
         }

@@ -18,4 +18,3 @@ pub(crate) fn replace(
     beside.persist(path).map_err(|e| e.error).with_context(told)?;
     Ok(())
 }
-

@@ -26,10 +26,10 @@ struct Lines {
 impl Progress {
     /// `total` 0: not known yet.
     pub(crate) fn new(ui: &Ui, label: &str, unit: &'static str, total: u64) -> Self {
-        let target = if ui.bars { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
+        let target =
+            if ui.bars { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(total), target);
-        let template =
-            format!("{{msg}} [{{bar:30}}] {{pos}}/{{len}} {unit}, {{per_sec:.0}}, {{eta}} left");
+        let template = format!("{{msg}} [{{bar:30}}] {{pos}}/{{len}} {unit}, {{per_sec:.0}}, {{eta}} left");
         // The template is ours and valid; were it not, the plain bar would do.
         bar.set_style(
             ProgressStyle::with_template(&template)
@@ -41,9 +41,8 @@ impl Progress {
         );
         bar.set_message(label.to_owned());
         let now = Instant::now();
-        let lines = (!ui.bars && !ui.quiet).then(|| {
-            Mutex::new(Lines { label: label.to_owned(), started: now, told: now, done: 0, total })
-        });
+        let lines = (!ui.bars && !ui.quiet)
+            .then(|| Mutex::new(Lines { label: label.to_owned(), started: now, told: now, done: 0, total }));
         Self { bar, lines, unit }
     }
 

@@ -18,7 +18,8 @@ pub(crate) fn home(told: Option<&Path>) -> anyhow::Result<PathBuf> {
     match told {
         Some(dir) => Ok(dir.to_path_buf()),
         None => dirs::data_dir().map(|dir| dir.join("twinset")).ok_or_else(|| {
-            WrongUse("this system tells no data folder; name the home with --home or TWINSET_HOME".to_owned()).into()
+            WrongUse("this system tells no data folder; name the home with --home or TWINSET_HOME".to_owned())
+                .into()
         }),
     }
 }
@@ -76,13 +77,16 @@ pub(crate) fn packages(paths: &[PathBuf]) -> anyhow::Result<(Package, Package)> 
     for path in paths {
         let inner: Vec<PathBuf> =
             ["detector", "embedder"].iter().map(|kind| path.join(kind)).filter(|p| p.is_dir()).collect();
-        let folders = if path.join("card.json").is_file() || inner.is_empty() { vec![path.clone()] } else { inner };
+        let folders =
+            if path.join("card.json").is_file() || inner.is_empty() { vec![path.clone()] } else { inner };
         for folder in folders {
             let package = Package::open(&folder).with_context(|| format!("model {}", folder.display()))?;
             match package.card().kind.as_str() {
                 "detector" => detector = package,
                 "embedder" => embedder = package,
-                other => return Err(WrongUse(format!("{}: a model of kind {other}", folder.display())).into()),
+                other => {
+                    return Err(WrongUse(format!("{}: a model of kind {other}", folder.display())).into());
+                }
             }
         }
     }
@@ -99,7 +103,8 @@ pub(crate) fn vision(paths: &[PathBuf]) -> anyhow::Result<Vision> {
 pub(crate) fn read_photo(path: &Path) -> anyhow::Result<Vec<u8>> {
     use std::io::Read;
     let most = Limits::default().max_bytes;
-    let told = |e: std::io::Error| anyhow::Error::from(e).context(format!("{} cannot be read", path.display()));
+    let told =
+        |e: std::io::Error| anyhow::Error::from(e).context(format!("{} cannot be read", path.display()));
     let mut bytes = Vec::new();
     let source: Box<dyn Read> = if path == Path::new("-") {
         Box::new(std::io::stdin().lock())

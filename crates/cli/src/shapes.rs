@@ -31,7 +31,12 @@ pub(crate) struct Garment<'a> {
 
 pub(crate) fn garments(seen: &[GarmentSeen]) -> Vec<Garment<'_>> {
     fn one(g: &GarmentSeen) -> Garment<'_> {
-        Garment { rect: g.rect.into(), category: &g.category, score: score(g.score), attributes: &g.attributes }
+        Garment {
+            rect: g.rect.into(),
+            category: &g.category,
+            score: score(g.score),
+            attributes: &g.attributes,
+        }
     }
     seen.iter().map(one).collect()
 }

@@ -54,7 +54,11 @@ impl Ui {
     }
 
     /// The answer: `value` as JSON, or what `human` writes.
-    pub(crate) fn answer(&self, value: &impl Serialize, human: impl FnOnce() -> String) -> anyhow::Result<()> {
+    pub(crate) fn answer(
+        &self,
+        value: &impl Serialize,
+        human: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
         let mut text = if !self.json {
             human()
         } else if std::io::stdout().is_terminal() {
@@ -143,8 +147,13 @@ fn width_of(text: &str) -> usize {
             '\x1b' => escape = true,
             'm' if escape => escape = false,
             _ if escape => {}
-            '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}'
-            | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{20000}'..='\u{3fffd}' => width += 2,
+            '\u{1100}'..='\u{115f}'
+            | '\u{2e80}'..='\u{a4cf}'
+            | '\u{ac00}'..='\u{d7a3}'
+            | '\u{f900}'..='\u{faff}'
+            | '\u{fe30}'..='\u{fe6f}'
+            | '\u{ff00}'..='\u{ff60}'
+            | '\u{20000}'..='\u{3fffd}' => width += 2,
             _ => width += 1,
         }
     }

@@ -169,7 +169,8 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
     keep("class_agnostic_recall50", clusters.statistic(|w| Some(agnostic.curve(w)?.recall[0])));
     let on_a_box: Vec<f64> = images.iter().map(chosen_on_a_box).collect();
     let chosen_on_a_box_50 = keep("chosen_on_a_box_50", clusters.mean(&on_a_box));
-    let whole = |class: &Class| class.curve(&once).map_or(Agnostic { ap: 0.0, ap50: 0.0, recall50: 0.0 }, Into::into);
+    let whole =
+        |class: &Class| class.curve(&once).map_or(Agnostic { ap: 0.0, ap50: 0.0, recall50: 0.0 }, Into::into);
     Ok(Report {
         images: images.len(),
         boxes: classes.iter().map(Class::truths).sum(),

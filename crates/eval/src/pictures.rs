@@ -28,9 +28,8 @@ impl Part {
     pub(crate) fn open(dir: &Path, split: Option<&str>) -> Result<Self, EvalError> {
         let set = DataSet::open(dir)?;
         let split = split.filter(|s| !s.is_empty());
-        let rows: Vec<usize> = (0..set.rows().len())
-            .filter(|&i| split.is_none_or(|s| set.rows()[i].split == s))
-            .collect();
+        let rows: Vec<usize> =
+            (0..set.rows().len()).filter(|&i| split.is_none_or(|s| set.rows()[i].split == s)).collect();
         if rows.is_empty() {
             let found = set.splits().join(", ");
             let split = split.unwrap_or_default().to_owned();

@@ -272,7 +272,8 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
     }
     let target_box_recall_50 = {
         let clusters = clusters(outcomes.iter(), options.seed);
-        clusters.mean(&outcomes.iter().map(|o| o.target_iou.map_or(f64::NAN, at_least_half)).collect::<Vec<_>>())
+        clusters
+            .mean(&outcomes.iter().map(|o| o.target_iou.map_or(f64::NAN, at_least_half)).collect::<Vec<_>>())
     };
     let counted: Vec<&Outcome> = outcomes.iter().filter(|o| o.answerable).collect();
     if counted.is_empty() {

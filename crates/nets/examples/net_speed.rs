@@ -12,9 +12,7 @@ use twinset_nets::{DetectorNet, EmbedderNet, Kernel, NetError, Package};
 use twinset_photo::Photo;
 
 fn main() -> Result<(), NetError> {
-    if std::env::args().len() == 1 {
-        layers();
-    }
+    layers();
     networks()
 }
 

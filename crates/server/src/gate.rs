@@ -36,7 +36,10 @@ impl Gate {
     ///
     /// # Errors
     /// [`BUSY`] when the queue is full; what `work` returns.
-    pub(crate) async fn run<T, E>(&self, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Problem>
+    pub(crate) async fn run<T, E>(
+        &self,
+        work: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Problem>
     where
         T: Send + 'static,
         E: Into<Problem> + Send + 'static,
@@ -47,7 +50,10 @@ impl Gate {
                 let before = self.waiting.fetch_add(1, Relaxed);
                 let _waiting = Waiting(self.waiting.clone());
                 if before >= self.queue {
-                    return Err(Problem::new(&BUSY, format!("{before} requests are waiting already; try again in a moment")));
+                    return Err(Problem::new(
+                        &BUSY,
+                        format!("{before} requests are waiting already; try again in a moment"),
+                    ));
                 }
                 self.slots.clone().acquire_owned().await.map_err(|closed| Problem::internal(&closed))?
             }

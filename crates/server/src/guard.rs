@@ -37,11 +37,17 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let counted = InFlight(app.clone());
     let mut response = match foreign(&app, &method, request.headers()) {
         Some(problem) => problem.into_response(),
-        None => match tokio::time::timeout(app.options.request_timeout, next.run(request).instrument(span.clone())).await {
+        None => match tokio::time::timeout(
+            app.options.request_timeout,
+            next.run(request).instrument(span.clone()),
+        )
+        .await
+        {
             Ok(response) => response,
             Err(_) => {
                 let limit = app.options.request_timeout.as_secs();
-                Problem::new(&TIMEOUT, format!("the answer was not ready within {limit} seconds")).into_response()
+                Problem::new(&TIMEOUT, format!("the answer was not ready within {limit} seconds"))
+                    .into_response()
             }
         },
     };
@@ -89,13 +95,24 @@ fn explained(response: &mut Response) -> Option<Problem> {
     }
     let status = response.status();
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        return Some(Problem::new(&crate::problem::METHOD_NOT_ALLOWED, "this address does not know this method"));
+        return Some(Problem::new(
+            &crate::problem::METHOD_NOT_ALLOWED,
+            "this address does not know this method",
+        ));
     }
-    let json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/"));
+    let json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/"));
     match status.as_u16() {
         500 if !json => Some(Problem::new(&INTERNAL, "the server could not do this; its log says why")),
-        400 if !json => Some(Problem::new(&crate::problem::BAD_REQUEST, "the address or a header cannot be read")),
-        415 if !json => Some(Problem::new(&crate::problem::CONTENT_TYPE, "the body has a `content-encoding` that is not read here")),
+        400 if !json => {
+            Some(Problem::new(&crate::problem::BAD_REQUEST, "the address or a header cannot be read"))
+        }
+        415 if !json => Some(Problem::new(
+            &crate::problem::CONTENT_TYPE,
+            "the body has a `content-encoding` that is not read here",
+        )),
         _ => None,
     }
 }
@@ -108,7 +125,8 @@ fn foreign(app: &App, method: &Method, headers: &HeaderMap) -> Option<Problem> {
     }
     let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let origin = text(&header::ORIGIN)?;
-    let own = text(&header::HOST).is_some_and(|host| origin.split_once("://").is_some_and(|(_, of)| of.eq_ignore_ascii_case(host)));
+    let own = text(&header::HOST)
+        .is_some_and(|host| origin.split_once("://").is_some_and(|(_, of)| of.eq_ignore_ascii_case(host)));
     let same_origin = headers.get("sec-fetch-site").is_some_and(|value| value == "same-origin"); // also behind a proxy that changes `host`
     if own || same_origin || app.options.cors_origins.iter().any(|allowed| allowed == origin) {
         return None;
@@ -132,7 +150,8 @@ fn known_method(method: &Method) -> &'static str {
 /// The caller's own id, if it is harmless in a log.
 fn given_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get(REQUEST_ID)?.to_str().ok()?;
-    let harmless = (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
+    let harmless = (1..=128).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
     harmless.then(|| id.to_owned())
 }
 

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Upper bounds in seconds.
-const BOUNDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const BOUNDS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 #[derive(Default)]
 struct Histogram {
@@ -74,7 +75,12 @@ impl Metrics {
                 "twinset_http_requests_total{{route=\"{route}\",method=\"{method}\",status=\"{status}\"}} {count}"
             );
         }
-        head(&mut out, "twinset_http_request_seconds", "histogram", "Time from request to the head of the answer.");
+        head(
+            &mut out,
+            "twinset_http_request_seconds",
+            "histogram",
+            "Time from request to the head of the answer.",
+        );
         for (route, histogram) in self.durations.lock().iter() {
             histogram.write(&mut out, "twinset_http_request_seconds", &format!("route=\"{route}\""));
         }
@@ -86,7 +92,13 @@ impl Metrics {
         for (status, count) in self.lines.lock().iter() {
             let _ = writeln!(out, "twinset_import_lines_total{{status=\"{status}\"}} {count}");
         }
-        gauge(&mut out, "twinset_http_requests_in_flight", "Requests being answered.", "", self.in_flight.load(Relaxed));
+        gauge(
+            &mut out,
+            "twinset_http_requests_in_flight",
+            "Requests being answered.",
+            "",
+            self.in_flight.load(Relaxed),
+        );
         out
     }
 }

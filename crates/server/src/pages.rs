@@ -34,7 +34,8 @@ pub(crate) async fn file(uri: Uri, headers: HeaderMap) -> Response {
         _ => "application/octet-stream",
     };
     // Names under assets/ hold a hash of the content: such a file never changes.
-    let caching = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let caching =
+        if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let head = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, caching), (header::ETAG, &tag)];
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     if known.is_some_and(|tags| tags.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)) {
@@ -45,9 +46,18 @@ pub(crate) async fn file(uri: Uri, headers: HeaderMap) -> Response {
 
 /// All kinds of failures.
 pub(crate) async fn problems() -> Html<String> {
-    let mut list = String::from("<h1>What can go wrong</h1><p>Every failure is <code>application/problem+json</code> with a stable <code>code</code>.</p><dl>");
+    let mut list = String::from(
+        "<h1>What can go wrong</h1><p>Every failure is <code>application/problem+json</code> with a stable <code>code</code>.</p><dl>",
+    );
     for code in CODES {
-        let _ = write!(list, "<dt><a href=\"/problems/{}\"><code>{}</code></a> {}</dt><dd>{}</dd>", slug(code), code.name, code.status, code.title);
+        let _ = write!(
+            list,
+            "<dt><a href=\"/problems/{}\"><code>{}</code></a> {}</dt><dd>{}</dd>",
+            slug(code),
+            code.name,
+            code.status,
+            code.title
+        );
     }
     Html(page("Problems", &(list + "</dl>")))
 }
@@ -55,12 +65,20 @@ pub(crate) async fn problems() -> Html<String> {
 /// One kind of failure, by its name with `-` or `_`.
 pub(crate) async fn problem(Path(name): Path<String>) -> Response {
     let Some(code) = CODES.iter().find(|code| slug(code) == name || code.name == name) else {
-        return Problem::new(&NOT_FOUND, "no kind of failure has this name; /problems lists all").into_response();
+        return Problem::new(&NOT_FOUND, "no kind of failure has this name; /problems lists all")
+            .into_response();
     };
-    let again = if code.retryable { "Later the same request may succeed." } else { "The same request will fail again." };
+    let again = if code.retryable {
+        "Later the same request may succeed."
+    } else {
+        "The same request will fail again."
+    };
     let text = format!(
         "<p><a href=\"/problems\">Problems</a></p><h1>{}</h1><p><code>{}</code>, status {}</p><h2>What to do</h2><p>{}</p><p>{again}</p>",
-        code.title, code.name, code.status, code.next.replace('<', "&lt;")
+        code.title,
+        code.name,
+        code.status,
+        code.next.replace('<', "&lt;")
     );
     Html(page(code.title, &text)).into_response()
 }

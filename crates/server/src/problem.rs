@@ -189,7 +189,9 @@ impl IntoResponse for Problem {
 impl From<PhotoError> for Problem {
     fn from(error: PhotoError) -> Self {
         let code = match error.fault() {
-            Fault::Picture if matches!(error, PhotoError::NotAPicture | PhotoError::OtherFormat { .. }) => &PICTURE_FORMAT,
+            Fault::Picture if matches!(error, PhotoError::NotAPicture | PhotoError::OtherFormat { .. }) => {
+                &PICTURE_FORMAT
+            }
             Fault::Picture => &PICTURE_UNREADABLE,
             Fault::Limit => &PICTURE_TOO_LARGE,
             Fault::Machine => &BUSY,
@@ -208,12 +210,20 @@ impl From<CatalogueError> for Problem {
     fn from(error: CatalogueError) -> Self {
         use CatalogueError as E;
         match &error {
-            E::InvalidProduct(fault) => Self::new(&INVALID_PRODUCT, fault.to_string()).at(format!("/{}", fault.field)),
+            E::InvalidProduct(fault) => {
+                Self::new(&INVALID_PRODUCT, fault.to_string()).at(format!("/{}", fault.field))
+            }
             E::InvalidName { .. } => Self::new(&INVALID_VALUE, error.to_string()),
             // The message of the catalogue names the folder, which is no business of a caller.
-            E::NoSuchCatalogue { name, .. } => Self::new(&CATALOGUE_NOT_FOUND, format!("there is no catalogue '{name}'")),
-            E::Removed { name } => Self::new(&CATALOGUE_REMOVED, format!("catalogue '{name}' has been removed")),
-            E::DiskFull { .. } => Self::new(&STORAGE_FULL, "the disk is full; nothing of this write was kept"),
+            E::NoSuchCatalogue { name, .. } => {
+                Self::new(&CATALOGUE_NOT_FOUND, format!("there is no catalogue '{name}'"))
+            }
+            E::Removed { name } => {
+                Self::new(&CATALOGUE_REMOVED, format!("catalogue '{name}' has been removed"))
+            }
+            E::DiskFull { .. } => {
+                Self::new(&STORAGE_FULL, "the disk is full; nothing of this write was kept")
+            }
             _ => Self::internal(&error),
         }
     }
@@ -226,7 +236,9 @@ impl From<EngineError> for Problem {
             E::Photo(error) => error.into(),
             E::Catalogue(error) => error.into(),
             E::BadRegion { .. } => Self::new(&INVALID_VALUE, error.to_string()).at("/region"),
-            E::BadRequest { field, .. } => Self::new(&INVALID_VALUE, error.to_string()).at(format!("/{field}")),
+            E::BadRequest { field, .. } => {
+                Self::new(&INVALID_VALUE, error.to_string()).at(format!("/{field}"))
+            }
             E::NoSuchProduct { .. } => Self::new(&PRODUCT_NOT_FOUND, error.to_string()),
             E::NoPicture { .. } => Self::new(&NO_PICTURE, error.to_string()),
             E::NotYetSearchable { .. } => Self::new(&SNAPSHOT_NOT_REACHED, error.to_string()),

@@ -90,13 +90,20 @@ pub(crate) async fn form(request: Request) -> Result<Form, Problem> {
     let bad = |text: String| Problem::new(&BAD_REQUEST, format!("the form cannot be read: {text}"));
     let mut parts = Multipart::from_request(request, &()).await.map_err(|error| bad(error.body_text()))?;
     let (mut image, mut query) = (None, None);
-    while let Some(part) = parts.next_field().await.map_err(|error| too_large_or(error.status(), &error.body_text()))? {
+    while let Some(part) =
+        parts.next_field().await.map_err(|error| too_large_or(error.status(), &error.body_text()))?
+    {
         let name = part.name().unwrap_or("").to_owned();
         let bytes = part.bytes().await.map_err(|error| too_large_or(error.status(), &error.body_text()))?;
         let slot = match name.as_str() {
             "image" => &mut image,
             "query" => &mut query,
-            _ => return Err(bad(format!("it has a part '{}', it may have `image` and `query`", name.chars().take(40).collect::<String>()))),
+            _ => {
+                return Err(bad(format!(
+                    "it has a part '{}', it may have `image` and `query`",
+                    name.chars().take(40).collect::<String>()
+                )));
+            }
         };
         if slot.replace(bytes).is_some() {
             return Err(bad(format!("it has two parts '{name}'")));

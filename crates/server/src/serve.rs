@@ -88,7 +88,12 @@ fn cors(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH, HeaderName::from_static("x-request-id")])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+            HeaderName::from_static("x-request-id"),
+        ])
         .expose_headers([header::ETAG, header::RETRY_AFTER, HeaderName::from_static("x-request-id")])
         .max_age(Duration::from_secs(600))
 }
@@ -103,7 +108,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let address = options.listen;
-    let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+    let listener =
+        TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
     serve_on(listener, engine, options, shutdown).await
 }
 
@@ -123,5 +129,8 @@ pub async fn serve_on(
         }
         tracing::info!(%address, "listening");
     }
-    axum::serve(listener, router(engine, options)).with_graceful_shutdown(shutdown).await.map_err(ServeError::Ended)
+    axum::serve(listener, router(engine, options))
+        .with_graceful_shutdown(shutdown)
+        .await
+        .map_err(ServeError::Ended)
 }

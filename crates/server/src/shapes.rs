@@ -64,7 +64,12 @@ pub(crate) fn regions(garments: &[GarmentSeen], width: u32, height: u32) -> Vec<
         r#box: BoxShape::new(garment.rect, width, height),
         kind: garment.category.clone(),
         score: garment.score,
-        colours: garment.attributes.colour.iter().map(|(name, share)| SeenColour { name: name.clone(), share: *share }).collect(),
+        colours: garment
+            .attributes
+            .colour
+            .iter()
+            .map(|(name, share)| SeenColour { name: name.clone(), share: *share })
+            .collect(),
         pattern: garment.attributes.pattern.clone(),
     };
     garments.iter().enumerate().map(one).collect()
@@ -304,7 +309,9 @@ impl SearchReply {
             facets: answer
                 .facets
                 .into_iter()
-                .map(|(field, values)| (field, values.into_iter().map(|(value, count)| FacetCount { value, count }).collect()))
+                .map(|(field, values)| {
+                    (field, values.into_iter().map(|(value, count)| FacetCount { value, count }).collect())
+                })
                 .collect(),
             next_offset: next_offset.filter(|&next| next <= twinset_engine::MAX_OFFSET),
         }

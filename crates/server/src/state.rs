@@ -57,7 +57,8 @@ impl App {
     /// Blocking: the first call for a catalogue opens its files.
     pub(crate) fn shop(&self, name: &str) -> Result<Arc<Shop>, Problem> {
         // A name that cannot be is one that is not there.
-        let missing = || Problem::new(&crate::problem::CATALOGUE_NOT_FOUND, "there is no catalogue of this name");
+        let missing =
+            || Problem::new(&crate::problem::CATALOGUE_NOT_FOUND, "there is no catalogue of this name");
         let name = CatalogueName::parse(name).map_err(|_| missing())?;
         Ok(self.engine.catalogue(&name)?)
     }

@@ -62,8 +62,11 @@ impl Key {
             Some(width) => {
                 // The reduction is told by the longer side: for a tall picture that is more than its width.
                 let header = twinset_photo::probe(original, limits)?;
-                let longer = u64::from(width) * u64::from(header.width.max(header.height)) / u64::from(header.width.max(1));
-                decode_reduced(original, limits, u32::try_from(longer).unwrap_or(u32::MAX))?.photo.fit_within(width, u32::MAX)
+                let longer = u64::from(width) * u64::from(header.width.max(header.height))
+                    / u64::from(header.width.max(1));
+                decode_reduced(original, limits, u32::try_from(longer).unwrap_or(u32::MAX))?
+                    .photo
+                    .fit_within(width, u32::MAX)
             }
         };
         Ok(match self.format {

@@ -3,7 +3,7 @@
 
 use twinset_photo::Photo;
 use twinset_synth::{
-    Cut, Family, GarmentSpec, SceneOptions, Split, ViewKind, View, draw, packshot, product, scene,
+    Cut, Family, GarmentSpec, SceneOptions, Split, View, ViewKind, draw, packshot, product, scene,
 };
 
 fn main() {
@@ -25,13 +25,22 @@ fn main() {
                     .map(|k| product(seed, k * 7 + i as u64, Split::Train).family)
                     .find(|f| *f == Family::Plain || *f == Family::Leather && cut == Cut::Boots)
                     .unwrap_or(Family::Plain);
-                let spec = GarmentSpec::new(i as u64, Split::Train, cut, base.shape_seed, family, 1, base.palette);
+                let spec =
+                    GarmentSpec::new(i as u64, Split::Train, cut, base.shape_seed, family, 1, base.palette);
                 tiles.push(packshot(&spec, 3, side).photo);
             }
         }
         "cloths" => {
             for (i, &family) in Family::ALL.iter().enumerate() {
-                let spec = GarmentSpec::new(i as u64, Split::Train, Cut::Tee, 4, family, seed + i as u64, i as u64 * 5 + seed);
+                let spec = GarmentSpec::new(
+                    i as u64,
+                    Split::Train,
+                    Cut::Tee,
+                    4,
+                    family,
+                    seed + i as u64,
+                    i as u64 * 5 + seed,
+                );
                 tiles.push(packshot(&spec, 3, side).photo);
             }
         }
@@ -39,7 +48,9 @@ fn main() {
             columns = 5;
             for i in 0..8 {
                 let spec = product(seed, i * 3, Split::Train);
-                for kind in [ViewKind::Flat, ViewKind::Hanger, ViewKind::Worn, ViewKind::Folded, ViewKind::Back] {
+                for kind in
+                    [ViewKind::Flat, ViewKind::Hanger, ViewKind::Worn, ViewKind::Folded, ViewKind::Back]
+                {
                     let cutout = draw(&spec, &View { kind, seed, side_px: side });
                     let rgb = cutout.rgba.chunks_exact(4).flat_map(|p| {
                         let a = u32::from(p[3]);
@@ -52,7 +63,8 @@ fn main() {
         "scenes" | "held" => {
             columns = 8;
             let split = if what == "held" { Split::HeldOut } else { Split::Train };
-            let options = SceneOptions { width: side, height: side, split, max_garments: 4, ..SceneOptions::default() };
+            let options =
+                SceneOptions { width: side, height: side, split, max_garments: 4, ..SceneOptions::default() };
             for i in 0..40 {
                 let drawn = scene(seed, i, &options);
                 let mut rgb = drawn.photo.rgb().to_vec();

@@ -34,7 +34,9 @@ pub(crate) fn expose(canvas: &mut Canvas, strength: f32, rng: &mut Rng) {
                 v = if v > 0.8 { 0.8 + 0.2 * (1.0 - (-(v - 0.8) * 5.0).exp()) } else { v };
                 v = v * (1.0 - haze) + haze * 0.6;
                 if grain > 0.0 {
-                    let n = hash_unit(x as i32, y as i32 * 3 + c as i32, seed) + hash_unit(y as i32, x as i32 * 3 + c as i32, seed ^ 7) - 1.0;
+                    let n = hash_unit(x as i32, y as i32 * 3 + c as i32, seed)
+                        + hash_unit(y as i32, x as i32 * 3 + c as i32, seed ^ 7)
+                        - 1.0;
                     v += grain * 2.0 * n * (v.max(0.0) + 0.03).sqrt();
                 }
                 p[c] = v.clamp(0.0, 1.0);
@@ -50,7 +52,14 @@ fn blur(canvas: &mut Canvas, rng: &mut Rng, strength: f32) {
     let moved = rng.chance(0.4);
     let a = rng.range(0.0, std::f32::consts::PI);
     let taps: Vec<(i32, i32)> = if moved {
-        (-2..=2).map(|i| ((a.cos() * reach * i as f32 * 0.7).round() as i32, (a.sin() * reach * i as f32 * 0.7).round() as i32)).collect()
+        (-2..=2)
+            .map(|i| {
+                (
+                    (a.cos() * reach * i as f32 * 0.7).round() as i32,
+                    (a.sin() * reach * i as f32 * 0.7).round() as i32,
+                )
+            })
+            .collect()
     } else {
         let r = (reach * 0.8).max(1.0).round() as i32;
         vec![(0, 0), (0, 0), (r, 0), (-r, 0), (0, r), (0, -r)]

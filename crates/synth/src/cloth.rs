@@ -35,8 +35,8 @@ impl PatternClass {
     pub const ALL: [PatternClass; 13] = {
         use PatternClass::*;
         [
-            Solid, Striped, Checked, Dotted, Floral, Graphic, Animal, Camouflage, Gradient, Knit, Denim, Lace,
-            Other,
+            Solid, Striped, Checked, Dotted, Floral, Graphic, Animal, Camouflage, Gradient, Knit, Denim,
+            Lace, Other,
         ]
     };
     /// The vocabulary's word.
@@ -278,12 +278,22 @@ impl Cloth {
             Indigo | Washed => {
                 // Denim keeps its blue; the palette decides how dark and which thread.
                 let wash = [[26.0, 4.0, -22.0], [38.0, -1.0, -26.0], [58.0, -4.0, -22.0], [14.0, 0.0, -3.0]];
-                c[0] = colour::from_lab(wash[if family == Washed { 2 } else { rng.weighted(&[(0, 2.0), (1, 2.0), (2, 1.0), (3, 0.7)]) }]);
+                c[0] = colour::from_lab(
+                    wash[if family == Washed {
+                        2
+                    } else {
+                        rng.weighted(&[(0, 2.0), (1, 2.0), (2, 1.0), (3, 0.7)])
+                    }],
+                );
                 c[1] = colour::srgb([206, 142, 66]);
             }
             Leopard => {
                 let tame = [[196, 152, 96], [226, 212, 186], [150, 150, 152], [214, 130, 140]];
-                c[0] = mix(colour::srgb(tame[rng.weighted(&[(0, 3.0), (1, 1.0), (2, 0.7), (3, 0.4)])]), base, 0.12);
+                c[0] = mix(
+                    colour::srgb(tame[rng.weighted(&[(0, 3.0), (1, 1.0), (2, 0.7), (3, 0.4)])]),
+                    base,
+                    0.12,
+                );
                 c[4] = mix(colour::srgb([34, 26, 22]), dark, 0.2);
             }
             Camo | Digital => {
@@ -363,7 +373,10 @@ impl Cloth {
             Plain => base,
             Slub => {
                 let streak = noise(u * 22.0, v * 900.0, s) - 0.5;
-                scale(base, 1.0 + 0.22 * fade(0.002, w) * streak + 0.08 * (noise(u * 6.0, v * 120.0, s) - 0.5))
+                scale(
+                    base,
+                    1.0 + 0.22 * fade(0.002, w) * streak + 0.08 * (noise(u * 6.0, v * 120.0, s) - 0.5),
+                )
             }
             Heather => {
                 let fleck = noise(u * 260.0, v * 700.0, s) - 0.5;
@@ -391,11 +404,16 @@ impl Cloth {
             }
             Gingham => {
                 let (a, b) = (band(px, 0.5, pw), band(py, 0.5, pw));
-                mix(if luma(base) > luma(light) { base } else { light }, if luma(base) > 0.6 { second } else { base }, 0.5 * (a + b))
+                mix(
+                    if luma(base) > luma(light) { base } else { light },
+                    if luma(base) > 0.6 { second } else { base },
+                    0.5 * (a + b),
+                )
             }
             Tartan => {
                 let (a, b) = (self.banded(px, pw), self.banded(py, pw));
-                let twill = 0.5 + 0.5 * fade(0.004, w) * if ((u + v) * 360.0).rem_euclid(1.0) < 0.5 { 1.0 } else { -1.0 };
+                let twill = 0.5
+                    + 0.5 * fade(0.004, w) * if ((u + v) * 360.0).rem_euclid(1.0) < 0.5 { 1.0 } else { -1.0 };
                 mix(a, b, twill)
             }
             Windowpane => {
@@ -406,7 +424,11 @@ impl Cloth {
             Houndstooth => {
                 let (a, b) = (band(px, 0.5, pw), band(py, 0.5, pw));
                 let diagonal = band((px + py) * 2.0, 0.5, pw * 2.8);
-                let tooth = if (a - b).abs() < 0.01 { a } else { lerp(lerp(a.min(b), diagonal, 1.0), a * b, 1.0 - (a - b).abs()) };
+                let tooth = if (a - b).abs() < 0.01 {
+                    a
+                } else {
+                    lerp(lerp(a.min(b), diagonal, 1.0), a * b, 1.0 - (a - b).abs())
+                };
                 mix(light, if luma(base) < 0.5 { base } else { dark }, tooth)
             }
             Argyle => {
@@ -417,7 +439,8 @@ impl Cloth {
                 let (dx, dy) = (px, py * 0.75);
                 let odd = (dx.floor() + dy.floor()).rem_euclid(2.0);
                 let ground = mix(base, if odd < 0.5 { second } else { accent }, diamond(dx, dy));
-                let line = (((dx + dy).rem_euclid(1.0) - 0.5).abs()).min(((dx - dy).rem_euclid(1.0) - 0.5).abs());
+                let line =
+                    (((dx + dy).rem_euclid(1.0) - 0.5).abs()).min(((dx - dy).rem_euclid(1.0) - 0.5).abs());
                 mix(ground, light, edge(line - 0.012, pw) * 0.9)
             }
             Polka => {
@@ -448,7 +471,10 @@ impl Cloth {
                 }
             }
             Leopard => {
-                let wob = [0.35 * (noise(px * 2.0, py * 2.0, s ^ 7) - 0.5), 0.35 * (noise(px * 2.0, py * 2.0, s ^ 9) - 0.5)];
+                let wob = [
+                    0.35 * (noise(px * 2.0, py * 2.0, s ^ 7) - 0.5),
+                    0.35 * (noise(px * 2.0, py * 2.0, s ^ 9) - 0.5),
+                ];
                 let cell = cells(px + wob[0], py + wob[1], s, 0.75);
                 let open = noise(cell.to[0] * 3.0 + (cell.id & 63) as f32, cell.to[1] * 3.0, s ^ 3);
                 let ring = edge((cell.near - 0.3).abs() - 0.1, pw) * smoothstep(0.3, 0.45, open);
@@ -456,7 +482,8 @@ impl Cloth {
                 mix(mix(base, scale(base, 0.55), heart), dark, ring)
             }
             Zebra => {
-                let warp = 1.6 * (noise(px * 0.8, py * 0.5, s) - 0.5) + 0.5 * (noise(px * 2.0, py * 1.6, s ^ 5) - 0.5);
+                let warp = 1.6 * (noise(px * 0.8, py * 0.5, s) - 0.5)
+                    + 0.5 * (noise(px * 2.0, py * 1.6, s ^ 5) - 0.5);
                 let t = py * 1.6 + warp * 1.5;
                 let duty = 0.32 + 0.3 * noise(px * 1.3, py * 1.3, s ^ 11);
                 mix(if luma(base) > 0.35 { base } else { light }, dark, band(t, duty, pw * 2.2))
@@ -500,13 +527,18 @@ impl Cloth {
             }
             TieDye => {
                 let n = fbm(px * 2.2, py * 2.2, s, 3);
-                let t = 0.5 + 0.5 * ((((u - 0.02).powi(2) + (v - 0.28).powi(2)).sqrt() / p * 2.0 + n * 1.2) * 6.28).sin();
+                let t = 0.5
+                    + 0.5
+                        * ((((u - 0.02).powi(2) + (v - 0.28).powi(2)).sqrt() / p * 2.0 + n * 1.2) * 6.28)
+                            .sin();
                 mix(mix(light, base, smoothstep(0.15, 0.8, t)), accent, smoothstep(0.55, 0.75, n))
             }
             Spiral => {
                 let (du, dv) = (u - 0.03 * (self.k[0] - 0.5), v - 0.26);
                 let r = (du * du + dv * dv).sqrt();
-                let arm = dv.atan2(du) / std::f32::consts::TAU * 5.0 + r / p * 2.4 + 0.5 * fbm(u * 30.0, v * 30.0, s, 2);
+                let arm = dv.atan2(du) / std::f32::consts::TAU * 5.0
+                    + r / p * 2.4
+                    + 0.5 * fbm(u * 30.0, v * 30.0, s, 2);
                 let inks = [base, second, accent, light, self.apart(base)];
                 let i = arm.rem_euclid(5.0);
                 let t = smoothstep(0.35, 0.65, i.fract());
@@ -523,7 +555,8 @@ impl Cloth {
                 scale(base, 0.92 + 0.08 * flower)
             }
             Eyelet => {
-                let (fx, fy) = (px.rem_euclid(1.0) - 0.5, (py + 0.5 * px.floor().rem_euclid(2.0)).rem_euclid(1.0) - 0.5);
+                let (fx, fy) =
+                    (px.rem_euclid(1.0) - 0.5, (py + 0.5 * px.floor().rem_euclid(2.0)).rem_euclid(1.0) - 0.5);
                 let d = (fx * fx + fy * fy).sqrt() - 0.05 * (fy.atan2(fx) * 4.0).cos();
                 alpha = 1.0 - 0.75 * edge(d - 0.2, pw);
                 mix(base, light, 0.5 * edge((d - 0.27).abs() - 0.05, pw))
@@ -536,7 +569,10 @@ impl Cloth {
                 let h = hash_unit(qx.floor() as i32, row as i32, s);
                 let (fx, fy) = (qx.rem_euclid(1.0) - 0.5, (py * 1.3).rem_euclid(1.0) - 0.35);
                 let rim = 1.0 - 0.35 * fade(p, w) * smoothstep(0.35, 0.55, (fx * fx + fy * fy).sqrt());
-                scale(mix(base, light, h * h * h * 0.8), (0.55 + 0.9 * h * fade(p * 0.5, w) + 0.4 * (1.0 - fade(p * 0.5, w))) * rim)
+                scale(
+                    mix(base, light, h * h * h * 0.8),
+                    (0.55 + 0.9 * h * fade(p * 0.5, w) + 0.4 * (1.0 - fade(p * 0.5, w))) * rim,
+                )
             }
             Memphis => self.memphis(px, py, pw),
             Blocks => {
@@ -567,9 +603,13 @@ impl Cloth {
                 for (layer, ink) in [(0u32, self.apart(base)), (1, second), (2, accent)] {
                     let cell = cells(px * 1.1 + 13.0 * layer as f32, py * 1.1, s ^ (layer * 977), 1.0);
                     let a = (cell.id & 1023) as f32 * 0.006;
-                    let (fx, fy) = (cell.to[0] * a.cos() - cell.to[1] * a.sin(), cell.to[0] * a.sin() + cell.to[1] * a.cos());
+                    let (fx, fy) = (
+                        cell.to[0] * a.cos() - cell.to[1] * a.sin(),
+                        cell.to[0] * a.sin() + cell.to[1] * a.cos(),
+                    );
                     let r = 0.12 + 0.1 * ((cell.id >> 12) & 255) as f32 / 255.0;
-                    let shard = (fx.abs() * 1.2 + fy.abs() * 0.8).max(fx.abs().max(fy.abs()) * 1.3 + 0.3 * fx);
+                    let shard =
+                        (fx.abs() * 1.2 + fy.abs() * 0.8).max(fx.abs().max(fy.abs()) * 1.3 + 0.3 * fx);
                     out = mix(out, ink, edge(shard - r, pw));
                 }
                 out
@@ -588,7 +628,11 @@ impl Cloth {
 
     /// A colour of the palette that stands off `from`.
     fn apart(&self, from: Rgb) -> Rgb {
-        let far = |c: Rgb| (luma(c).sqrt() - luma(from).sqrt()).abs() + 0.3 * (c[0] - from[0]).abs() + 0.3 * (c[2] - from[2]).abs();
+        let far = |c: Rgb| {
+            (luma(c).sqrt() - luma(from).sqrt()).abs()
+                + 0.3 * (c[0] - from[0]).abs()
+                + 0.3 * (c[2] - from[2]).abs()
+        };
         let order = if self.k[3] < 0.5 { [3, 1, 4] } else { [1, 3, 4] };
         let mut best = order[0];
         for i in order {
@@ -658,7 +702,11 @@ impl Cloth {
         } else if (4..=17).contains(&row) {
             // A motif mirrored in both directions, one row of bits for each line.
             let bits = hash((row - 4).min(17 - row), 1, self.seed);
-            if bits >> col & 1 == 1 { if h & 3 == 0 { self.c[2] } else { self.apart(self.c[0]) } } else { self.c[0] }
+            if bits >> col & 1 == 1 {
+                if h & 3 == 0 { self.c[2] } else { self.apart(self.c[0]) }
+            } else {
+                self.c[0]
+            }
         } else if (gx as i32 + gy as i32) % 2 == 0 && (row == 3 || row == 18) {
             self.c[2]
         } else {
@@ -685,8 +733,10 @@ impl Cloth {
         // Leaves beneath, on a shifted grid.
         let leaf = cells(px + 0.5, py + 0.5, s ^ 21, 0.8);
         let a = (leaf.id & 1023) as f32 * 0.00614;
-        let (lx, ly) = (leaf.to[0] * a.cos() - leaf.to[1] * a.sin(), leaf.to[0] * a.sin() + leaf.to[1] * a.cos());
-        let blade = (ly.abs() - 0.12 * size * (1.0 - (lx / (0.34 * size)).powi(2)).max(0.0)).max(lx.abs() - 0.34 * size);
+        let (lx, ly) =
+            (leaf.to[0] * a.cos() - leaf.to[1] * a.sin(), leaf.to[0] * a.sin() + leaf.to[1] * a.cos());
+        let blade = (ly.abs() - 0.12 * size * (1.0 - (lx / (0.34 * size)).powi(2)).max(0.0))
+            .max(lx.abs() - 0.34 * size);
         let green = mix([0.08, 0.22, 0.09], self.c[1], 0.35 * self.k[0]);
         out = mix(out, green, edge(blade, pw));
         out = mix(out, scale(green, 1.6), edge(ly.abs() - 0.012, pw) * edge(blade, pw) * 0.7);
@@ -733,7 +783,8 @@ impl Cloth {
     fn paisley(&self, px: f32, py: f32, pw: f32) -> Rgb {
         let cell = cells(px, py, self.seed, 0.3);
         let a = if cell.id & 1 == 0 { 0.5 } else { 3.6 } + 0.4 * self.k[0];
-        let (x, y) = (-(cell.to[0] * a.cos() - cell.to[1] * a.sin()), -(cell.to[0] * a.sin() + cell.to[1] * a.cos()));
+        let (x, y) =
+            (-(cell.to[0] * a.cos() - cell.to[1] * a.sin()), -(cell.to[0] * a.sin() + cell.to[1] * a.cos()));
         // A drop whose tip curls over: a disc whose radius shrinks along a bent axis.
         let axis = y + 0.14;
         let bent = x - 0.55 * (axis - 0.1).max(0.0).powi(2) * 2.0;
@@ -755,7 +806,8 @@ impl Cloth {
     fn memphis(&self, px: f32, py: f32, pw: f32) -> Rgb {
         let cell = cells(px, py, self.seed, 0.5);
         let a = (cell.id & 1023) as f32 * 0.00614;
-        let (x, y) = (cell.to[0] * a.cos() - cell.to[1] * a.sin(), cell.to[0] * a.sin() + cell.to[1] * a.cos());
+        let (x, y) =
+            (cell.to[0] * a.cos() - cell.to[1] * a.sin(), cell.to[0] * a.sin() + cell.to[1] * a.cos());
         let ink = [self.c[1], self.c[2], self.apart(self.c[0])][((cell.id >> 10) % 3) as usize];
         let d = match (cell.id >> 12) % 5 {
             0 => (x.abs() - 0.3).max(y.abs() - 0.05),
@@ -771,7 +823,10 @@ impl Cloth {
         let mut out = base;
         for mark in &self.marks {
             let (dx, dy) = (u - mark.at[0], v - mark.at[1]);
-            let (x, y) = ((dx * mark.turn[0] + dy * mark.turn[1]) / mark.size[0], (dy * mark.turn[0] - dx * mark.turn[1]) / mark.size[1]);
+            let (x, y) = (
+                (dx * mark.turn[0] + dy * mark.turn[1]) / mark.size[0],
+                (dy * mark.turn[0] - dx * mark.turn[1]) / mark.size[1],
+            );
             if x.abs() > 1.1 || y.abs() > 1.1 {
                 continue;
             }
@@ -798,10 +853,14 @@ impl Mark {
             }
             MarkKind::Flower(n) => r - (0.62 + 0.38 * (x.atan2(y) * n).cos()),
             MarkKind::Ridge(seed) => {
-                let top = 1.2 * (fbm(x * 1.7 + 5.0, 0.5, seed, 4) - 0.5) + 0.1 - 0.6 * (1.0 - x.abs()).max(0.0) + 0.35;
+                let top = 1.2 * (fbm(x * 1.7 + 5.0, 0.5, seed, 4) - 0.5) + 0.1
+                    - 0.6 * (1.0 - x.abs()).max(0.0)
+                    + 0.35;
                 (top - y).max(x.abs() - 1.0).max(y - 1.0)
             }
-            MarkKind::Ripple => (band_distance(y + 0.12 * (x * 9.0).sin(), 0.36)).max(x.abs().max(y.abs()) - 1.0),
+            MarkKind::Ripple => {
+                (band_distance(y + 0.12 * (x * 9.0).sin(), 0.36)).max(x.abs().max(y.abs()) - 1.0)
+            }
             MarkKind::Glyph(bits) => glyph(x, y, bits),
             MarkKind::Moon => (r - 0.95).max(0.85 - ((x - 0.42).powi(2) + (y + 0.15).powi(2)).sqrt()),
             MarkKind::Heart => {
@@ -812,7 +871,8 @@ impl Mark {
             }
             MarkKind::Bolt => {
                 let upper = (x + 0.55 * y - 0.1).abs().max((y + 0.45).abs() - 0.1) - 0.42;
-                let lower = (x + 0.55 * y + 0.12).abs().max((y - 0.45).abs() - 0.1) - 0.42 * (1.0 - y).clamp(0.0, 1.0);
+                let lower = (x + 0.55 * y + 0.12).abs().max((y - 0.45).abs() - 0.1)
+                    - 0.42 * (1.0 - y).clamp(0.0, 1.0);
                 upper.min(lower)
             }
         }
@@ -843,7 +903,10 @@ pub(crate) fn glyph(x: f32, y: f32, bits: u32) -> f32 {
     ];
     let first = bits % 12;
     for (i, s) in STROKES.iter().enumerate() {
-        if i as u32 == first || i as u32 == (first + 5) % 12 || bits >> (i + 4) & 1 == 1 && bits >> (i + 16) & 1 == 1 {
+        if i as u32 == first
+            || i as u32 == (first + 5) % 12
+            || bits >> (i + 4) & 1 == 1 && bits >> (i + 16) & 1 == 1
+        {
             d = d.min(segment(s[0], s[1], s[2], s[3]));
         }
     }
@@ -898,7 +961,11 @@ fn bands(rng: &mut Rng) -> Vec<(f32, usize)> {
 fn blocks(rng: &mut Rng) -> Vec<(f32, usize)> {
     let first = rng.range(0.12, 0.26);
     let second = first + rng.range(0.04, 0.2);
-    vec![(first, rng.pick(&[3, 1])), (second, rng.pick(&[1, 2, 0])), (second + rng.range(0.05, 0.15), rng.pick(&[0, 4, 1]))]
+    vec![
+        (first, rng.pick(&[3, 1])),
+        (second, rng.pick(&[1, 2, 0])),
+        (second + rng.range(0.05, 0.15), rng.pick(&[0, 4, 1])),
+    ]
 }
 
 fn marks(rng: &mut Rng, family: Family, size: f32) -> Vec<Mark> {
@@ -917,9 +984,23 @@ fn marks(rng: &mut Rng, family: Family, size: f32) -> Vec<Mark> {
         Family::Emblem => {
             let small = rng.chance(0.35);
             let (k, x, y) = if small { (0.32, 0.09, -0.05) } else { (1.0, 0.0, 0.05) };
-            let ground = rng.pick(&[MarkKind::Disc, MarkKind::Ring, MarkKind::Star(12.0), MarkKind::Bar, MarkKind::Flower(4.0)]);
+            let ground = rng.pick(&[
+                MarkKind::Disc,
+                MarkKind::Ring,
+                MarkKind::Star(12.0),
+                MarkKind::Bar,
+                MarkKind::Flower(4.0),
+            ]);
             add(ground, x, y, wide * k, wide * k, 0.0, 5);
-            let inner = rng.pick(&[MarkKind::Star(5.0), MarkKind::Heart, MarkKind::Moon, MarkKind::Bolt, MarkKind::Flower(3.0), MarkKind::Triangle, MarkKind::Disc]);
+            let inner = rng.pick(&[
+                MarkKind::Star(5.0),
+                MarkKind::Heart,
+                MarkKind::Moon,
+                MarkKind::Bolt,
+                MarkKind::Flower(3.0),
+                MarkKind::Triangle,
+                MarkKind::Disc,
+            ]);
             let ink = rng.pick(&[2, 1]);
             add(inner, x, y, wide * 0.62 * k, wide * 0.62 * k, 0.0, ink);
             if rng.chance(0.6) {
@@ -928,7 +1009,15 @@ fn marks(rng: &mut Rng, family: Family, size: f32) -> Vec<Mark> {
             let n = 4 + rng.below(4);
             for i in 0..n {
                 let gx = (i as f32 - (n as f32 - 1.0) * 0.5) * wide * 0.3 * k;
-                add(MarkKind::Glyph(rng.bits() as u32), x + gx, y + wide * 1.28 * k, wide * 0.11 * k, wide * 0.14 * k, 0.0, 5);
+                add(
+                    MarkKind::Glyph(rng.bits() as u32),
+                    x + gx,
+                    y + wide * 1.28 * k,
+                    wide * 0.11 * k,
+                    wide * 0.14 * k,
+                    0.0,
+                    5,
+                );
             }
         }
         Family::Scenic => {
@@ -938,7 +1027,15 @@ fn marks(rng: &mut Rng, family: Family, size: f32) -> Vec<Mark> {
             add(MarkKind::Disc, sx, sy, wide * 0.34, wide * 0.34, 0.0, 2);
             for i in 0..3u32 {
                 let h = tall * (0.75 - 0.2 * i as f32);
-                add(MarkKind::Ridge(rng.bits() as u32), 0.0, 0.06 + tall - h, wide, h, 0.0, [1, 0, 4][i as usize]);
+                add(
+                    MarkKind::Ridge(rng.bits() as u32),
+                    0.0,
+                    0.06 + tall - h,
+                    wide,
+                    h,
+                    0.0,
+                    [1, 0, 4][i as usize],
+                );
             }
             if rng.chance(0.5) {
                 add(MarkKind::Ripple, 0.0, 0.06 + tall * 0.86, wide, tall * 0.14, 0.0, 3);
@@ -952,7 +1049,15 @@ fn marks(rng: &mut Rng, family: Family, size: f32) -> Vec<Mark> {
                 let ink = rng.pick(&[5, 5, 2]);
                 for i in 0..n {
                     let gx = (i as f32 - (n as f32 - 1.0) * 0.5) * 2.1 * k;
-                    add(MarkKind::Glyph(rng.bits() as u32), gx, row as f32 * 0.075, k * 0.86, k * 1.15, 0.0, ink);
+                    add(
+                        MarkKind::Glyph(rng.bits() as u32),
+                        gx,
+                        row as f32 * 0.075,
+                        k * 0.86,
+                        k * 1.15,
+                        0.0,
+                        ink,
+                    );
                 }
             }
             add(MarkKind::Bar, 0.0, rows as f32 * 0.075 - 0.02, wide, 0.005, 0.0, 2);
@@ -962,10 +1067,25 @@ fn marks(rng: &mut Rng, family: Family, size: f32) -> Vec<Mark> {
             let turn = rng.range(-0.2, 0.2);
             for i in 0..n {
                 let y = i as f32 * 0.075 - 0.02;
-                let kinds = [MarkKind::Flower(2.0), MarkKind::Triangle, MarkKind::Ripple, MarkKind::Ring, MarkKind::Star(8.0), MarkKind::Moon];
+                let kinds = [
+                    MarkKind::Flower(2.0),
+                    MarkKind::Triangle,
+                    MarkKind::Ripple,
+                    MarkKind::Ring,
+                    MarkKind::Star(8.0),
+                    MarkKind::Moon,
+                ];
                 let (kind, ink, k) = (rng.pick(&kinds), rng.pick(&[5, 2, 1]), rng.range(0.6, 1.1));
                 add(kind, 0.0, y, wide * k, 0.036, turn, ink);
-                add(rng.pick(&[MarkKind::Disc, MarkKind::Triangle, MarkKind::Bar]), 0.0, y, 0.016, 0.016, turn, 0);
+                add(
+                    rng.pick(&[MarkKind::Disc, MarkKind::Triangle, MarkKind::Bar]),
+                    0.0,
+                    y,
+                    0.016,
+                    0.016,
+                    turn,
+                    0,
+                );
                 for side in [-1.0, 1.0] {
                     add(kind, side * wide * 1.1, y + 0.01, 0.022, 0.022, side * 0.4, 2);
                 }
@@ -983,7 +1103,9 @@ mod tests {
     fn band_is_a_box_filter() {
         for i in 0..50 {
             let t = i as f32 * 0.173;
-            let fine = (0..2000).filter(|k| ((t - 0.3 + 0.6 * (*k as f32 + 0.5) / 2000.0).rem_euclid(1.0)) < 0.4).count();
+            let fine = (0..2000)
+                .filter(|k| ((t - 0.3 + 0.6 * (*k as f32 + 0.5) / 2000.0).rem_euclid(1.0)) < 0.4)
+                .count();
             assert!((band(t, 0.4, 0.6) - fine as f32 / 2000.0).abs() < 2e-3);
         }
     }

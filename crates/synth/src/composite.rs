@@ -104,7 +104,11 @@ pub fn composite(cutout: &Cutout, ground: &Photo, width: u32, height: u32, seed:
         let (x, y) = (i % canvas.width, i / canvas.width);
         (x0, y0, x1, y1) = (x0.min(x), y0.min(y), x1.max(x + 1), y1.max(y + 1));
     }
-    let rect = if x1 == 0 { Rect::default() } else { Rect::from_corners(x0 as f32, y0 as f32, x1 as f32, y1 as f32) };
+    let rect = if x1 == 0 {
+        Rect::default()
+    } else {
+        Rect::from_corners(x0 as f32, y0 as f32, x1 as f32, y1 as f32)
+    };
     camera::expose(&mut canvas, 0.7, &mut rng);
     Composite { photo: canvas.photo(), rect, mask, map: GeoMap(map), blend }
 }
@@ -118,7 +122,11 @@ fn content_box(cutout: &Cutout) -> [f32; 4] {
         let (x, y) = (i % w, i / w);
         (x0, y0, x1, y1) = (x0.min(x), y0.min(y), x1.max(x + 1), y1.max(y + 1));
     }
-    if x1 == 0 { [0.0, 0.0, cutout.width as f32, cutout.height as f32] } else { [x0, y0, x1, y1].map(|v| v as f32) }
+    if x1 == 0 {
+        [0.0, 0.0, cutout.width as f32, cutout.height as f32]
+    } else {
+        [x0, y0, x1, y1].map(|v| v as f32)
+    }
 }
 
 /// Premultiplied linear light between pixels; clear outside.

@@ -95,11 +95,55 @@ impl Cut {
     pub const ALL: &[Cut] = {
         use Cut::*;
         &[
-            Tee, LongSleeve, Tank, Shirt, Polo, Blouse, Sweater, Hoodie, Bomber, Blazer, Coat, Puffer, Sheath,
-            FlaredDress, ShirtDress, SlipDress, MiniSkirt, PencilSkirt, PleatedSkirt, MaxiSkirt, Jeans,
-            WideTrousers, Chinos, Joggers, Shorts, Bermudas, Sneakers, Boots, Pumps, Sandals, Tote, ShoulderBag,
-            Backpack, Cap, Beanie, BrimHat, Scarf, Belt, Sunglasses, Necklace, Watch, Socks, Tights, Gloves, Mug,
-            Cushion, Bottle, Book, Lamp,
+            Tee,
+            LongSleeve,
+            Tank,
+            Shirt,
+            Polo,
+            Blouse,
+            Sweater,
+            Hoodie,
+            Bomber,
+            Blazer,
+            Coat,
+            Puffer,
+            Sheath,
+            FlaredDress,
+            ShirtDress,
+            SlipDress,
+            MiniSkirt,
+            PencilSkirt,
+            PleatedSkirt,
+            MaxiSkirt,
+            Jeans,
+            WideTrousers,
+            Chinos,
+            Joggers,
+            Shorts,
+            Bermudas,
+            Sneakers,
+            Boots,
+            Pumps,
+            Sandals,
+            Tote,
+            ShoulderBag,
+            Backpack,
+            Cap,
+            Beanie,
+            BrimHat,
+            Scarf,
+            Belt,
+            Sunglasses,
+            Necklace,
+            Watch,
+            Socks,
+            Tights,
+            Gloves,
+            Mug,
+            Cushion,
+            Bottle,
+            Book,
+            Lamp,
         ]
     };
 
@@ -133,8 +177,8 @@ impl Cut {
             Tee | LongSleeve | Tank | Shirt | Polo | Blouse | Sweater | Hoodie => Place::Upper,
             Bomber | Blazer | Coat | Puffer => Place::Over,
             Sheath | FlaredDress | ShirtDress | SlipDress => Place::Whole,
-            MiniSkirt | PencilSkirt | PleatedSkirt | MaxiSkirt | Jeans | WideTrousers | Chinos | Joggers | Shorts
-            | Bermudas => Place::Lower,
+            MiniSkirt | PencilSkirt | PleatedSkirt | MaxiSkirt | Jeans | WideTrousers | Chinos | Joggers
+            | Shorts | Bermudas => Place::Lower,
             Tights | Socks => Place::Legs,
             Sneakers | Boots | Pumps | Sandals => Place::Feet,
             Tote | ShoulderBag => Place::Carried,
@@ -235,7 +279,18 @@ impl Cut {
             },
             Cut::Puffer => yes(!matches!(
                 family,
-                Emblem | Scenic | Letters | Totem | Jersey | Cable | Ribbed | FairIsle | Lacework | Eyelet | Indigo | Washed
+                Emblem
+                    | Scenic
+                    | Letters
+                    | Totem
+                    | Jersey
+                    | Cable
+                    | Ribbed
+                    | FairIsle
+                    | Lacework
+                    | Eyelet
+                    | Indigo
+                    | Washed
             )),
             Cut::Bomber => match family {
                 Leather | Indigo | Washed => 2.0,
@@ -245,17 +300,39 @@ impl Cut {
             _ => match family {
                 Leather => 0.0,
                 Cable | FairIsle => yes(matches!(self, Cut::Scarf | Cut::Cushion)),
-                Emblem | Scenic | Letters | Totem => yes(matches!(
-                    self,
-                    Cut::Tee | Cut::LongSleeve | Cut::Tank | Cut::Hoodie | Cut::Tote | Cut::Mug | Cut::Cushion | Cut::Book
-                )) * 1.6,
+                Emblem | Scenic | Letters | Totem => {
+                    yes(matches!(
+                        self,
+                        Cut::Tee
+                            | Cut::LongSleeve
+                            | Cut::Tank
+                            | Cut::Hoodie
+                            | Cut::Tote
+                            | Cut::Mug
+                            | Cut::Cushion
+                            | Cut::Book
+                    )) * 1.6
+                }
                 Lacework | Eyelet => yes(matches!(
                     self,
-                    Cut::Blouse | Cut::Tank | Cut::Sheath | Cut::FlaredDress | Cut::SlipDress | Cut::MiniSkirt | Cut::PencilSkirt
+                    Cut::Blouse
+                        | Cut::Tank
+                        | Cut::Sheath
+                        | Cut::FlaredDress
+                        | Cut::SlipDress
+                        | Cut::MiniSkirt
+                        | Cut::PencilSkirt
                 )),
                 Indigo | Washed => yes(matches!(
                     self,
-                    Cut::Shorts | Cut::Bermudas | Cut::MiniSkirt | Cut::PencilSkirt | Cut::Shirt | Cut::ShirtDress | Cut::Tote | Cut::Cap
+                    Cut::Shorts
+                        | Cut::Bermudas
+                        | Cut::MiniSkirt
+                        | Cut::PencilSkirt
+                        | Cut::Shirt
+                        | Cut::ShirtDress
+                        | Cut::Tote
+                        | Cut::Cap
                 )),
                 _ => 1.0,
             },
@@ -356,10 +433,20 @@ impl Part {
     }
     /// A thin line drawn on the surface: a seam, a stitch row, a cord.
     pub(crate) fn line(points: &[Pt], width: f32, fill: Fill) -> Self {
-        Part { contours: outline::stroke(points, width), round: width * 0.5, shadow: 0.0, ..Part::new(Vec::new(), fill) }
+        Part {
+            contours: outline::stroke(points, width),
+            round: width * 0.5,
+            shadow: 0.0,
+            ..Part::new(Vec::new(), fill)
+        }
     }
     pub(crate) fn stitches(points: &[Pt], fill: Fill) -> Self {
-        Part { contours: outline::dashes(points, 0.0022, 0.006), round: 0.0, shadow: 0.0, ..Part::new(Vec::new(), fill) }
+        Part {
+            contours: outline::dashes(points, 0.0022, 0.006),
+            round: 0.0,
+            shadow: 0.0,
+            ..Part::new(Vec::new(), fill)
+        }
     }
     pub(crate) fn flipped(&self) -> Part {
         let f = self.frame;
@@ -380,7 +467,11 @@ impl Part {
     pub(crate) fn moved(&self, dx: f32, dy: f32, k: f32) -> Part {
         let f = self.frame;
         Part {
-            contours: self.contours.iter().map(|c| c.iter().map(|p| [p[0] * k + dx, p[1] * k + dy]).collect()).collect(),
+            contours: self
+                .contours
+                .iter()
+                .map(|c| c.iter().map(|p| [p[0] * k + dx, p[1] * k + dy]).collect())
+                .collect(),
             frame: Frame {
                 o: [f.o[0] * k + dx, f.o[1] * k + dy],
                 ex: [f.ex[0] / k, f.ex[1] / k],
@@ -409,9 +500,21 @@ pub(crate) struct Pose {
 impl Pose {
     pub(crate) fn sample(kind: ViewKind, rng: &mut Rng) -> Pose {
         match kind {
-            ViewKind::Worn => Pose { kind, arm: rng.range(0.13, 0.36), elbow: rng.range(-0.22, 0.05), stance: rng.range(0.07, 0.12) },
-            ViewKind::Hanger => Pose { kind, arm: rng.range(0.12, 0.26), elbow: 0.0, stance: rng.range(0.06, 0.1) },
-            _ => Pose { kind, arm: rng.range(0.42, 0.72), elbow: rng.range(-0.25, 0.1), stance: rng.range(0.09, 0.16) },
+            ViewKind::Worn => Pose {
+                kind,
+                arm: rng.range(0.13, 0.36),
+                elbow: rng.range(-0.22, 0.05),
+                stance: rng.range(0.07, 0.12),
+            },
+            ViewKind::Hanger => {
+                Pose { kind, arm: rng.range(0.12, 0.26), elbow: 0.0, stance: rng.range(0.06, 0.1) }
+            }
+            _ => Pose {
+                kind,
+                arm: rng.range(0.42, 0.72),
+                elbow: rng.range(-0.25, 0.1),
+                stance: rng.range(0.09, 0.16),
+            },
         }
     }
     pub(crate) fn worn(&self) -> bool {
@@ -444,7 +547,11 @@ impl Maker {
     /// A row of stitches in the second colour on denim, else in a shade of the cloth.
     pub(crate) fn stitch(&mut self, points: &[Pt]) {
         let denim = matches!(self.family, Family::Indigo | Family::Washed);
-        let fill = if denim { Fill::Plain(crate::colour::srgb([206, 142, 66]), Finish::Dull) } else { Fill::Inside(0.7) };
+        let fill = if denim {
+            Fill::Plain(crate::colour::srgb([206, 142, 66]), Finish::Dull)
+        } else {
+            Fill::Inside(0.7)
+        };
         self.parts.push(Part::stitches(points, fill));
     }
     pub(crate) fn button(&mut self, x: f32, y: f32, r: f32, colour: Rgb) {
@@ -454,7 +561,10 @@ impl Maker {
         self.parts.push(disc);
         self.parts.push(Part {
             shadow: 0.0,
-            ..Part::new(outline::ellipse(x, y, r * 0.28, r * 0.28), Fill::Plain(crate::colour::scale(colour, 0.45), Finish::Dull))
+            ..Part::new(
+                outline::ellipse(x, y, r * 0.28, r * 0.28),
+                Fill::Plain(crate::colour::scale(colour, 0.45), Finish::Dull),
+            )
         });
     }
     pub(crate) fn both(&mut self, part: Part) {
@@ -469,15 +579,22 @@ impl Maker {
 }
 
 /// The parts of a cut in a pose, bottom first.
-pub(crate) fn build(cut: Cut, shape_seed: u64, family: Family, ground: Rgb, trims: [Rgb; 5], pose: Pose) -> Vec<Part> {
+pub(crate) fn build(
+    cut: Cut,
+    shape_seed: u64,
+    family: Family,
+    ground: Rgb,
+    trims: [Rgb; 5],
+    pose: Pose,
+) -> Vec<Part> {
     let rng = Rng::keyed(&[0xC07, shape_seed, cut as u64]);
     let mut maker = Maker { parts: Vec::with_capacity(24), rng, pose, ground, trims, family };
     use Cut::*;
     match cut {
-        Tee | LongSleeve | Tank | Shirt | Polo | Blouse | Sweater | Hoodie | Bomber | Blazer | Coat | Puffer | Sheath
-        | FlaredDress | ShirtDress | SlipDress => torso::make(&mut maker, cut),
-        MiniSkirt | PencilSkirt | PleatedSkirt | MaxiSkirt | Jeans | WideTrousers | Chinos | Joggers | Shorts | Bermudas
-        | Tights => lower::make(&mut maker, cut),
+        Tee | LongSleeve | Tank | Shirt | Polo | Blouse | Sweater | Hoodie | Bomber | Blazer | Coat
+        | Puffer | Sheath | FlaredDress | ShirtDress | SlipDress => torso::make(&mut maker, cut),
+        MiniSkirt | PencilSkirt | PleatedSkirt | MaxiSkirt | Jeans | WideTrousers | Chinos | Joggers
+        | Shorts | Bermudas | Tights => lower::make(&mut maker, cut),
         Sneakers | Boots | Pumps | Sandals | Socks => feet::make(&mut maker, cut),
         _ => accessories::make(&mut maker, cut),
     }

@@ -84,8 +84,14 @@ impl Cutout {
     pub fn from_photo(photo: &twinset_photo::Photo, mask: &[u8]) -> Self {
         assert_eq!(mask.len() * 3, photo.rgb().len(), "one mask byte per pixel");
         let rgba = photo.rgb().chunks_exact(3).zip(mask).flat_map(|(p, &m)| [p[0], p[1], p[2], m]).collect();
-        let texels =
-            TexelMap { x: 0, y: 0, width: photo.width(), height: photo.height(), part: Vec::new(), uv: Vec::new() };
+        let texels = TexelMap {
+            x: 0,
+            y: 0,
+            width: photo.width(),
+            height: photo.height(),
+            part: Vec::new(),
+            uv: Vec::new(),
+        };
         Cutout { width: photo.width(), height: photo.height(), rgba, mask: mask.to_vec(), texels }
     }
 }
@@ -96,7 +102,12 @@ pub fn draw(spec: &GarmentSpec, view: &View) -> Cutout {
     let side = view.side_px.max(8) as f32;
     let mut rng = Rng::keyed(&[0xD4A3, spec.id, view.seed]);
     let sewn = Sewn::new(spec, view.kind, &mut rng);
-    let fit = Fit { centre: [side * 0.5, side * 0.5], side: side * 0.92, turn: rng.range(-0.06, 0.06), mirror: false };
+    let fit = Fit {
+        centre: [side * 0.5, side * 0.5],
+        side: side * 0.92,
+        turn: rng.range(-0.06, 0.06),
+        mirror: false,
+    };
     let map = Map::fit(&sewn.bounds(), &fit, 0.4, &mut rng);
     let light = Light::sample(&mut rng);
     let frame = Block { x0: 0, y0: 0, x1: side as i32, y1: side as i32 };
@@ -112,13 +123,25 @@ pub fn draw(spec: &GarmentSpec, view: &View) -> Cutout {
     }
     let (part, uv) = layer.texels.iter().copied().unzip();
     let px = frame.x1 as u32;
-    Cutout { width: px, height: px, rgba, mask, texels: TexelMap { x: 0, y: 0, width: px, height: px, part, uv } }
+    Cutout {
+        width: px,
+        height: px,
+        rgba,
+        mask,
+        texels: TexelMap { x: 0, y: 0, width: px, height: px, part, uv },
+    }
 }
 
 /// Up to `count` pairs of points, in pixels of either picture, that show the same place of the same
 /// product: same part, material coordinates within `within_m` metres.
 #[must_use]
-pub fn correspond(a: &TexelMap, b: &TexelMap, count: usize, within_m: f32, seed: u64) -> Vec<([f32; 2], [f32; 2])> {
+pub fn correspond(
+    a: &TexelMap,
+    b: &TexelMap,
+    count: usize,
+    within_m: f32,
+    seed: u64,
+) -> Vec<([f32; 2], [f32; 2])> {
     let cell = within_m.max(1e-4);
     let key = |part: u8, uv: [f32; 2]| (part, (uv[0] / cell).floor() as i32, (uv[1] / cell).floor() as i32);
     let mut places = std::collections::HashMap::<(u8, i32, i32), usize>::new();
@@ -217,7 +240,8 @@ impl Map {
             let f = rng.range(3.0, 6.0) * (1.0 + 0.5 * i as f32) / longest;
             let dir = rng.range(0.0, std::f32::consts::TAU);
             let size = wild * 0.016 * longest / (1.0 + i as f32);
-            *bend = [f * dir.cos(), f * dir.sin(), rng.range(0.0, 6.3), size * rng.normal(), size * rng.normal()];
+            *bend =
+                [f * dir.cos(), f * dir.sin(), rng.range(0.0, 6.3), size * rng.normal(), size * rng.normal()];
         }
         Map { affine, persp, centre_px: fit.centre, bends }
     }
@@ -393,7 +417,8 @@ pub(crate) fn paint(
                         }
                     }
                     Fill::Inside(k) => {
-                        let ground = cloth.map_or([0.3; 3], |c| c.at(uv[0], uv[1], footprint * 2.0, false).rgb);
+                        let ground =
+                            cloth.map_or([0.3; 3], |c| c.at(uv[0], uv[1], footprint * 2.0, false).rgb);
                         colour::scale(ground, k * k)
                     }
                     Fill::Plain(c, Finish::Rib) => {
@@ -436,7 +461,8 @@ pub(crate) fn paint(
                     shade *= pleat(p, pleats, light);
                 }
                 let shade = shade.max(0.12);
-                let rgb = std::array::from_fn::<f32, 3, _>(|i| base[i] * shade + gloss * 0.32 * shine.min(1.2));
+                let rgb =
+                    std::array::from_fn::<f32, 3, _>(|i| base[i] * shade + gloss * 0.32 * shine.min(1.2));
                 let at = (py - layer.block.y0) as usize * width + (px - layer.block.x0) as usize;
                 let under = layer.rgba[at];
                 let keep = 1.0 - alpha;
@@ -546,7 +572,12 @@ mod tests {
     fn inverse_undoes_forward() {
         let mut rng = Rng::keyed(&[4]);
         for _ in 0..40 {
-            let fit = Fit { centre: [80.0, 90.0], side: 120.0, turn: rng.range(-3.0, 3.0), mirror: rng.chance(0.5) };
+            let fit = Fit {
+                centre: [80.0, 90.0],
+                side: 120.0,
+                turn: rng.range(-3.0, 3.0),
+                mirror: rng.chance(0.5),
+            };
             let map = Map::fit(&[-0.3, 0.0, 0.3, 0.7], &fit, 1.0, &mut rng);
             let p = [rng.range(-0.3, 0.3), rng.range(0.0, 0.7)];
             let q = map.inverse(map.forward(p));

@@ -50,7 +50,18 @@ pub(crate) fn apply(canvas: &mut Canvas, rng: &mut Rng, edits: &mut Edits) {
         while y < h * 1.3 {
             let mut x = -0.2 * w;
             while x < w {
-                words(canvas, &mut bits.clone(), x, y - x * angle.tan() * 0.3, size, 6, 1, [1.0; 3], 0.35, angle);
+                words(
+                    canvas,
+                    &mut bits.clone(),
+                    x,
+                    y - x * angle.tan() * 0.3,
+                    size,
+                    6,
+                    1,
+                    [1.0; 3],
+                    0.35,
+                    angle,
+                );
                 x += step;
             }
             y += step * 0.6;
@@ -59,12 +70,23 @@ pub(crate) fn apply(canvas: &mut Canvas, rng: &mut Rng, edits: &mut Edits) {
     if (6..8).contains(&kind) || rng.chance(0.1) {
         edits.badge = true;
         let r = side * rng.range(0.07, 0.13);
-        let (x, y) = (if rng.chance(0.5) { r * 1.3 } else { w - r * 1.3 }, if rng.chance(0.5) { r * 1.3 } else { h - r * 1.3 });
+        let (x, y) = (
+            if rng.chance(0.5) { r * 1.3 } else { w - r * 1.3 },
+            if rng.chance(0.5) { r * 1.3 } else { h - r * 1.3 },
+        );
         let round = rng.chance(0.6);
-        over(canvas, |px, py| {
-            let (dx, dy) = (px - x, py - y);
-            edge(if round { (dx * dx + dy * dy).sqrt() - r } else { dx.abs().max(dy.abs() * 2.0) - r }, 1.0)
-        }, loud, 1.0);
+        over(
+            canvas,
+            |px, py| {
+                let (dx, dy) = (px - x, py - y);
+                edge(
+                    if round { (dx * dx + dy * dy).sqrt() - r } else { dx.abs().max(dy.abs() * 2.0) - r },
+                    1.0,
+                )
+            },
+            loud,
+            1.0,
+        );
         words(canvas, rng, x - r * 0.72, y, r * 0.3, 4, 1, [1.0; 3], 1.0, 0.0);
     }
     if kind >= 8 || rng.chance(0.1) {
@@ -88,7 +110,18 @@ fn over(canvas: &mut Canvas, cover: impl Fn(f32, f32) -> f32, ink: Rgb, opacity:
 
 /// Rows of signs; (`x`, `y`) is the middle of the first sign's left edge, `size` half its height.
 #[allow(clippy::too_many_arguments)]
-fn words(canvas: &mut Canvas, rng: &mut Rng, x: f32, y: f32, size: f32, letters: usize, rows: usize, ink: Rgb, opacity: f32, angle: f32) {
+fn words(
+    canvas: &mut Canvas,
+    rng: &mut Rng,
+    x: f32,
+    y: f32,
+    size: f32,
+    letters: usize,
+    rows: usize,
+    ink: Rgb,
+    opacity: f32,
+    angle: f32,
+) {
     let (sin, cos) = angle.sin_cos();
     let half = size.max(1.5);
     for row in 0..rows {

@@ -80,7 +80,9 @@ pub(crate) fn fill(canvas: &mut Canvas, kind: GroundKind, rng: &mut Rng) {
     let seed = rng.bits() as u32;
     let a = rng.range(0.0, std::f32::consts::TAU);
     let tilt = match kind {
-        GroundKind::Brick | GroundKind::Room | GroundKind::Street | GroundKind::Shelves => rng.range(-0.04, 0.04),
+        GroundKind::Brick | GroundKind::Room | GroundKind::Street | GroundKind::Shelves => {
+            rng.range(-0.04, 0.04)
+        }
         _ => a,
     };
     let (sin, cos) = tilt.sin_cos();
@@ -91,7 +93,9 @@ pub(crate) fn fill(canvas: &mut Canvas, kind: GroundKind, rng: &mut Rng) {
     let wood = colour::srgb(woods[rng.below(5)]);
     let from = [rng.range(-0.2, 0.4), rng.range(-0.3, 0.1)];
     let level = rng.range(0.55, 1.0);
-    let slabs: Vec<(f32, f32, f32, Rgb)> = (0..14).map(|_| (rng.range(-0.1, 1.0), rng.range(0.05, 0.3), rng.range(0.1, 0.9), any(rng))).collect();
+    let slabs: Vec<(f32, f32, f32, Rgb)> = (0..14)
+        .map(|_| (rng.range(-0.1, 1.0), rng.range(0.05, 0.3), rng.range(0.1, 0.9), any(rng)))
+        .collect();
     for y in 0..canvas.height {
         for x in 0..canvas.width {
             let (fx, fy) = (x as f32 * unit, y as f32 * unit);
@@ -99,16 +103,28 @@ pub(crate) fn fill(canvas: &mut Canvas, kind: GroundKind, rng: &mut Rng) {
             let light = 1.0 - 0.22 * ((fx - from[0]).powi(2) + (fy - from[1]).powi(2)).sqrt();
             let c = match kind {
                 GroundKind::White => [0.97 - 0.03 * fy; 3],
-                GroundKind::Soft => colour::scale(one, light * (1.0 + 0.02 * (noise(rx * 90.0, ry * 90.0, seed) - 0.5))),
+                GroundKind::Soft => {
+                    colour::scale(one, light * (1.0 + 0.02 * (noise(rx * 90.0, ry * 90.0, seed) - 0.5)))
+                }
                 GroundKind::Wood | GroundKind::Parquet => {
                     let (px, py) = if kind == GroundKind::Parquet {
                         let (bx, by) = ((rx * 5.0).floor(), (ry * 5.0).floor());
-                        if (bx + by).rem_euclid(2.0) < 0.5 { (rx * 1.6, ry * 1.6) } else { (ry * 1.6 + 7.7, rx * 1.6 + 3.3) }
+                        if (bx + by).rem_euclid(2.0) < 0.5 {
+                            (rx * 1.6, ry * 1.6)
+                        } else {
+                            (ry * 1.6 + 7.7, rx * 1.6 + 3.3)
+                        }
                     } else {
                         (rx, ry)
                     };
                     let plank = (py * 7.0).floor();
-                    let tone = 0.8 + 0.35 * hash_unit(plank as i32, (px * 1.3 + 10.0 * hash_unit(plank as i32, 3, seed)).floor() as i32, seed);
+                    let tone = 0.8
+                        + 0.35
+                            * hash_unit(
+                                plank as i32,
+                                (px * 1.3 + 10.0 * hash_unit(plank as i32, 3, seed)).floor() as i32,
+                                seed,
+                            );
                     let grain = fbm(px * 6.0 + plank * 9.0, py * 90.0, seed, 2);
                     let ring = 0.08 * ((py * 60.0 + 5.0 * noise(px * 3.0, py * 9.0 + plank, seed)).sin());
                     let gap = smoothstep(0.0, 0.035, (py * 7.0).rem_euclid(1.0)) * 0.6 + 0.4;
@@ -125,39 +141,68 @@ pub(crate) fn fill(canvas: &mut Canvas, kind: GroundKind, rng: &mut Rng) {
                     let row = (ry * 16.0).floor();
                     let bx = rx * 6.0 + 0.5 * row.rem_euclid(2.0);
                     let (u, v) = (bx.rem_euclid(1.0), (ry * 16.0).rem_euclid(1.0));
-                    let mortar = smoothstep(0.0, 0.06, u.min(1.0 - u)) * smoothstep(0.0, 0.14, v.min(1.0 - v));
+                    let mortar =
+                        smoothstep(0.0, 0.06, u.min(1.0 - u)) * smoothstep(0.0, 0.14, v.min(1.0 - v));
                     let tone = 0.7 + 0.5 * hash_unit(bx.floor() as i32, row as i32, seed);
                     let brick = colour::mix(colour::srgb([160, 82, 62]), one, 0.35);
-                    colour::mix([0.5, 0.48, 0.45], colour::scale(brick, tone * (0.8 + 0.4 * fbm(rx * 60.0, ry * 60.0, seed, 2))), mortar)
+                    colour::mix(
+                        [0.5, 0.48, 0.45],
+                        colour::scale(brick, tone * (0.8 + 0.4 * fbm(rx * 60.0, ry * 60.0, seed, 2))),
+                        mortar,
+                    )
                 }
                 GroundKind::Room => {
                     let floor = fy > horizon;
                     if floor {
                         let depth = 1.0 / (fy - horizon + 0.12);
                         let plank = ((fx - 0.5) * depth * 2.2).floor();
-                        colour::scale(wood, 0.75 + 0.3 * hash_unit(plank as i32, 0, seed) + 0.15 * noise((fx - 0.5) * depth * 30.0, depth * 8.0, seed))
+                        colour::scale(
+                            wood,
+                            0.75 + 0.3 * hash_unit(plank as i32, 0, seed)
+                                + 0.15 * noise((fx - 0.5) * depth * 30.0, depth * 8.0, seed),
+                        )
                     } else if horizon - fy < 0.022 {
                         [0.85, 0.85, 0.83]
                     } else {
                         let mut c = colour::scale(one, light);
                         for (i, s) in slabs.iter().take(4).enumerate() {
                             let (x0, y0, wide, high) = (s.0, s.1 * 0.6, 0.12 + 0.2 * s.2, 0.15 + s.1);
-                            if fx > x0 && fx < x0 + wide && fy > y0 && fy < y0 + high && i < (seed & 3) as usize + 1 {
+                            if fx > x0
+                                && fx < x0 + wide
+                                && fy > y0
+                                && fy < y0 + high
+                                && i < (seed & 3) as usize + 1
+                            {
                                 let rim = (fx - x0).min(x0 + wide - fx).min(fy - y0).min(y0 + high - fy);
-                                c = if rim < 0.012 { colour::scale(three, 0.4) } else { colour::scale(s.3, 0.5 + 0.8 * noise(fx * 14.0, fy * 14.0, seed ^ i as u32)) };
+                                c = if rim < 0.012 {
+                                    colour::scale(three, 0.4)
+                                } else {
+                                    colour::scale(
+                                        s.3,
+                                        0.5 + 0.8 * noise(fx * 14.0, fy * 14.0, seed ^ i as u32),
+                                    )
+                                };
                             }
                         }
                         c
                     }
                 }
                 GroundKind::Street => {
-                    let mut c = if fy > horizon { colour::scale([0.26, 0.26, 0.27], 0.8 + 0.4 * fbm(fx * 50.0, fy * 90.0, seed, 2)) } else { colour::mix([0.62, 0.74, 0.88], [0.86, 0.86, 0.86], fy) };
+                    let mut c = if fy > horizon {
+                        colour::scale([0.26, 0.26, 0.27], 0.8 + 0.4 * fbm(fx * 50.0, fy * 90.0, seed, 2))
+                    } else {
+                        colour::mix([0.62, 0.74, 0.88], [0.86, 0.86, 0.86], fy)
+                    };
                     for s in &slabs {
                         let rise = horizon - s.2 * horizon;
                         let soft = 0.008;
-                        let inside = smoothstep(s.0 - soft, s.0 + soft, fx) * (1.0 - smoothstep(s.0 + s.1 - soft, s.0 + s.1 + soft, fx)) * smoothstep(rise - soft, rise + soft, fy) * (1.0 - smoothstep(horizon - soft, horizon + soft, fy));
+                        let inside = smoothstep(s.0 - soft, s.0 + soft, fx)
+                            * (1.0 - smoothstep(s.0 + s.1 - soft, s.0 + s.1 + soft, fx))
+                            * smoothstep(rise - soft, rise + soft, fy)
+                            * (1.0 - smoothstep(horizon - soft, horizon + soft, fy));
                         if inside > 0.0 {
-                            let window = smoothstep(0.3, 0.5, (fx * 30.0).sin()) * smoothstep(0.1, 0.4, (fy * 24.0).sin());
+                            let window = smoothstep(0.3, 0.5, (fx * 30.0).sin())
+                                * smoothstep(0.1, 0.4, (fy * 24.0).sin());
                             let wall = colour::scale(colour::mix(s.3, one, 0.5), 0.75);
                             c = colour::mix(c, colour::mix(wall, [0.12, 0.15, 0.2], 0.7 * window), inside);
                         }
@@ -172,7 +217,13 @@ pub(crate) fn fill(canvas: &mut Canvas, kind: GroundKind, rng: &mut Rng) {
                 GroundKind::Rug => {
                     let (u, v) = ((rx * 9.0).rem_euclid(1.0) - 0.5, (ry * 9.0).rem_euclid(1.0) - 0.5);
                     let diamond = u.abs() + v.abs();
-                    let ink = if diamond < 0.18 { three } else if diamond < 0.36 { two } else { one };
+                    let ink = if diamond < 0.18 {
+                        three
+                    } else if diamond < 0.36 {
+                        two
+                    } else {
+                        one
+                    };
                     colour::scale(ink, 0.75 + 0.5 * noise(rx * 220.0, ry * 220.0, seed))
                 }
                 GroundKind::Tiles => {
@@ -180,14 +231,34 @@ pub(crate) fn fill(canvas: &mut Canvas, kind: GroundKind, rng: &mut Rng) {
                     let grout = smoothstep(0.0, 0.04, u.min(1.0 - u).min(v.min(1.0 - v)));
                     let odd = ((rx * 8.0).floor() + (ry * 8.0).floor()).rem_euclid(2.0);
                     let tile = if odd < 0.5 { one } else { two };
-                    colour::mix([0.35; 3], colour::scale(tile, light * (0.94 + 0.1 * noise(rx * 30.0, ry * 30.0, seed))), grout)
+                    colour::mix(
+                        [0.35; 3],
+                        colour::scale(tile, light * (0.94 + 0.1 * noise(rx * 30.0, ry * 30.0, seed))),
+                        grout,
+                    )
                 }
                 GroundKind::Marble => {
                     let bend = fbm(rx * 3.0, ry * 3.0, seed, 4);
                     let vein = 1.0 - ((rx * 4.0 + ry * 7.0 + 6.0 * bend).sin()).abs();
-                    colour::mix(colour::scale([0.86, 0.85, 0.84], light), colour::scale(one, 0.4), 0.75 * vein.powi(8) + 0.15 * bend)
+                    colour::mix(
+                        colour::scale([0.86, 0.85, 0.84], light),
+                        colour::scale(one, 0.4),
+                        0.75 * vein.powi(8) + 0.15 * bend,
+                    )
                 }
-                GroundKind::Plaster => colour::scale(one, light * (0.82 + 0.3 * fbm(rx * 14.0, ry * 14.0, seed, 4)) * if cells(rx * 3.0, ry * 3.0, seed, 1.0).next - cells(rx * 3.0, ry * 3.0, seed, 1.0).near < 0.012 { 0.7 } else { 1.0 }),
+                GroundKind::Plaster => colour::scale(
+                    one,
+                    light
+                        * (0.82 + 0.3 * fbm(rx * 14.0, ry * 14.0, seed, 4))
+                        * if cells(rx * 3.0, ry * 3.0, seed, 1.0).next
+                            - cells(rx * 3.0, ry * 3.0, seed, 1.0).near
+                            < 0.012
+                        {
+                            0.7
+                        } else {
+                            1.0
+                        },
+                ),
                 GroundKind::Shelves => {
                     let v = (ry * 3.2).rem_euclid(1.0);
                     if v > 0.9 {
@@ -206,7 +277,8 @@ pub(crate) fn fill(canvas: &mut Canvas, kind: GroundKind, rng: &mut Rng) {
                     }
                 }
             };
-            canvas.rgb[y * canvas.width + x] = colour::scale(c, if kind.busy() { level.max(0.6) } else { 1.0 });
+            canvas.rgb[y * canvas.width + x] =
+                colour::scale(c, if kind.busy() { level.max(0.6) } else { 1.0 });
         }
     }
     if kind == GroundKind::Leaves {
@@ -236,7 +308,10 @@ pub(crate) fn fill_photo(canvas: &mut Canvas, photo: &Photo, rng: &mut Rng) {
                 for sx in 0..n {
                     let u = x0 + (x as f32 + (sx as f32 + 0.5) / n as f32) * k;
                     let v = y0 + (y as f32 + (sy as f32 + 0.5) / n as f32) * k;
-                    let (u, v) = ((u as usize).min(photo.width() as usize - 1), (v as usize).min(photo.height() as usize - 1));
+                    let (u, v) = (
+                        (u as usize).min(photo.width() as usize - 1),
+                        (v as usize).min(photo.height() as usize - 1),
+                    );
                     let i = (v * photo.width() as usize + u) * 3;
                     for c in 0..3 {
                         sum[c] += table[rgb[i + c] as usize];
@@ -289,7 +364,13 @@ pub(crate) fn thing(rng: &mut Rng, x: f32, y: f32, side: f32) -> Vec<Vec<[f32; 2
 }
 
 /// Paints an outline in some colour with a shadow; with `owner`, it hides what was there.
-pub(crate) fn paint_flat(canvas: &mut Canvas, shape: &[Vec<[f32; 2]>], rng: &mut Rng, opacity: f32, owner: Option<u8>) {
+pub(crate) fn paint_flat(
+    canvas: &mut Canvas,
+    shape: &[Vec<[f32; 2]>],
+    rng: &mut Rng,
+    opacity: f32,
+    owner: Option<u8>,
+) {
     let block = Block::around(shape.iter().flatten().copied(), 1.0, &canvas.frame());
     if block.width() == 0 || block.height() == 0 {
         return;

@@ -85,7 +85,8 @@ impl Canvas {
         let mut plane = vec![0.0; w * h];
         for y in 0..block.height() {
             let from = (y + pad as usize) * w + pad as usize;
-            plane[from..from + block.width()].copy_from_slice(&mask[y * block.width()..(y + 1) * block.width()]);
+            plane[from..from + block.width()]
+                .copy_from_slice(&mask[y * block.width()..(y + 1) * block.width()]);
         }
         raster::blur(&mut plane, w, h, r);
         for y in 0..h {
@@ -157,7 +158,8 @@ impl Canvas {
                 };
                 self.rgb[at] = colour::mix(under, own, a.min(1.0));
                 if layer.owner[i] != NOBODY {
-                    self.owner[at] = if layer.owner[i] == OTHER { OTHER } else { layer.owner[i] + first_owner };
+                    self.owner[at] =
+                        if layer.owner[i] == OTHER { OTHER } else { layer.owner[i] + first_owner };
                     if !self.texels.is_empty() {
                         self.texels[at] = layer.texels.get(i).copied().unwrap_or_default();
                     }

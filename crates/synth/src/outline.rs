@@ -135,7 +135,10 @@ pub(crate) fn dashes(points: &[Pt], width: f32, dash: f32) -> Vec<Vec<Pt>> {
             let step = if phase < dash { dash - phase } else { 2.0 * dash - phase }.max(1e-4);
             let end = (at + step).min(len);
             if phase < dash && end - at > 1e-4 {
-                out.extend(stroke(&[lerp2(pair[0], pair[1], at / len), lerp2(pair[0], pair[1], end / len)], width));
+                out.extend(stroke(
+                    &[lerp2(pair[0], pair[1], at / len), lerp2(pair[0], pair[1], end / len)],
+                    width,
+                ));
             }
             at = end;
         }
@@ -158,7 +161,9 @@ pub(crate) fn ellipse(x: f32, y: f32, rx: f32, ry: f32) -> Vec<Pt> {
 /// A rectangle with rounded corners.
 pub(crate) fn rounded(x0: f32, y0: f32, x1: f32, y1: f32, r: f32) -> Vec<Pt> {
     let mut out = Vec::new();
-    for (cx, cy, from) in [(x1 - r, y1 - r, 0.0), (x0 + r, y1 - r, 0.25), (x0 + r, y0 + r, 0.5), (x1 - r, y0 + r, 0.75)] {
+    for (cx, cy, from) in
+        [(x1 - r, y1 - r, 0.0), (x0 + r, y1 - r, 0.25), (x0 + r, y0 + r, 0.5), (x1 - r, y0 + r, 0.75)]
+    {
         for i in 0..=5 {
             let a = (from + i as f32 / 20.0) * std::f32::consts::TAU;
             out.push([cx + r * a.cos(), cy + r * a.sin()]);

@@ -150,7 +150,12 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(width: u32, height: u32, texels: bool, blend: Blend) -> Stage {
-        Stage { canvas: Canvas::new(width as usize, height as usize, texels), placed: Vec::new(), blend, texels }
+        Stage {
+            canvas: Canvas::new(width as usize, height as usize, texels),
+            placed: Vec::new(),
+            blend,
+            texels,
+        }
     }
 
     /// Lays one garment down with a shadow.
@@ -185,7 +190,14 @@ impl Stage {
     }
 
     /// Dresses a person in `outfit` (given from the skin outwards) and places them.
-    pub(crate) fn dress(&mut self, outfit: &[&GarmentSpec], person: &Person, window: &[f32; 4], at: &Lay, rng: &mut Rng) {
+    pub(crate) fn dress(
+        &mut self,
+        outfit: &[&GarmentSpec],
+        person: &Person,
+        window: &[f32; 4],
+        at: &Lay,
+        rng: &mut Rng,
+    ) {
         let map = Map::fit(window, &at.fit, at.wild * 0.5, rng);
         let clip = at.clip.unwrap_or(self.canvas.frame());
         let mut layer = Layer::new(clip, self.texels);
@@ -194,7 +206,9 @@ impl Stage {
         let mut headed = false;
         for (i, spec) in outfit.iter().enumerate() {
             let place = spec.cut.place();
-            if !headed && matches!(place, Place::Over | Place::Neck | Place::Head | Place::Face | Place::Carried) {
+            if !headed
+                && matches!(place, Place::Over | Place::Neck | Place::Head | Place::Face | Place::Carried)
+            {
                 draw::paint(&mut layer, &person.head(), None, &map, &at.light, OTHER, seed);
                 headed = true;
             }
@@ -259,12 +273,20 @@ impl Stage {
                 for y in b.1..b.3 {
                     for x in b.0..b.2 {
                         let at = y * w + x;
-                        let (p, t) = if self.canvas.owner[at] == own { self.canvas.texels[at] } else { (0, [0.0; 2]) };
+                        let (p, t) =
+                            if self.canvas.owner[at] == own { self.canvas.texels[at] } else { (0, [0.0; 2]) };
                         part.push(p);
                         uv.push(t);
                     }
                 }
-                TexelMap { x: b.0 as u32, y: b.1 as u32, width: (b.2 - b.0) as u32, height: (b.3 - b.1) as u32, part, uv }
+                TexelMap {
+                    x: b.0 as u32,
+                    y: b.1 as u32,
+                    width: (b.2 - b.0) as u32,
+                    height: (b.3 - b.1) as u32,
+                    part,
+                    uv,
+                }
             });
             items.push(Item {
                 rect: Rect::from_corners(b.0 as f32, b.1 as f32, b.2 as f32, b.3 as f32),
@@ -299,20 +321,47 @@ fn hanger(spec: &GarmentSpec, sewn: &Sewn, rng: &mut Rng) -> Vec<Part> {
     let wood = colour::srgb(rng.pick(&[[190, 140, 92], [60, 44, 36], [226, 222, 214], [40, 40, 42]]));
     let wire = colour::srgb([170, 172, 176]);
     let mut out = Vec::new();
-    let hook = |x: f32, y: f32| Path::new().s(x, y).s(x, y - 0.05).s(x + 0.03, y - 0.075).s(x + 0.018, y - 0.115).s(x - 0.022, y - 0.1).open();
+    let hook = |x: f32, y: f32| {
+        Path::new()
+            .s(x, y)
+            .s(x, y - 0.05)
+            .s(x + 0.03, y - 0.075)
+            .s(x + 0.018, y - 0.115)
+            .s(x - 0.022, y - 0.1)
+            .open()
+    };
     let metal = Fill::Plain(wire, Finish::Shiny);
     match spec.cut.place() {
         Place::Upper | Place::Over | Place::Whole => {
             out.push(Part { shadow: 0.0, ..Part::line(&hook(0.0, 0.0), 0.008, metal) });
-            let bar = Path::new().s(0.0, -0.008).s(0.05, 0.002).s(0.15, 0.046).s(0.155, 0.068).s(0.05, 0.03).s(0.0, 0.024).mirrored().closed();
+            let bar = Path::new()
+                .s(0.0, -0.008)
+                .s(0.05, 0.002)
+                .s(0.15, 0.046)
+                .s(0.155, 0.068)
+                .s(0.05, 0.03)
+                .s(0.0, 0.024)
+                .mirrored()
+                .closed();
             out.push(Part { round: 0.01, shadow: 0.0, ..Part::new(bar, Fill::Plain(wood, Finish::Satin)) });
         }
         Place::Lower => {
             let top = sewn.bounds()[1];
             out.push(Part { shadow: 0.0, ..Part::line(&hook(0.0, top - 0.07), 0.008, metal) });
-            out.push(Part { shadow: 0.0, round: 0.006, ..Part::line(&[[-0.17, top - 0.06], [0.17, top - 0.06]], 0.016, Fill::Plain(wood, Finish::Satin)) });
+            out.push(Part {
+                shadow: 0.0,
+                round: 0.006,
+                ..Part::line(
+                    &[[-0.17, top - 0.06], [0.17, top - 0.06]],
+                    0.016,
+                    Fill::Plain(wood, Finish::Satin),
+                )
+            });
             for x in [-0.14f32, 0.14] {
-                out.push(Part { shadow: 0.0, ..Part::line(&[[x, top - 0.06], [x, top + 0.03]], 0.02, metal) });
+                out.push(Part {
+                    shadow: 0.0,
+                    ..Part::line(&[[x, top - 0.06], [x, top + 0.03]], 0.02, metal)
+                });
             }
         }
         _ => {}
@@ -443,9 +492,17 @@ pub fn scene(seed: u64, index: u64, options: &SceneOptions) -> Scene {
             let turn = if upright { rng.normal() * 0.12 } else { rng.range(-1.6, 1.6) };
             let fit = Fit { centre, side: room, turn, mirror: rng.chance(0.25) };
             let clip = collage.then(|| Block { x0: 0, y0: 0, x1: (w * 0.62) as i32, y1: h as i32 });
-            let fit = if collage { Fit { centre: [w * 0.31, h * 0.5], side: side * 0.58, ..fit } } else { fit };
+            let fit =
+                if collage { Fit { centre: [w * 0.31, h * 0.5], side: side * 0.58, ..fit } } else { fit };
             edits.mirrored |= fit.mirror && i == 0;
-            let lay = Lay { fit, wild: rng.range(0.2, 1.0), light, shadow: rng.range(0.3, 0.9), window: None, clip };
+            let lay = Lay {
+                fit,
+                wild: rng.range(0.2, 1.0),
+                light,
+                shadow: rng.range(0.3, 0.9),
+                window: None,
+                clip,
+            };
             stage.lay(spec, view, &lay, &mut rng);
         }
         if collage {
@@ -488,7 +545,12 @@ fn second_panel(stage: &mut Stage, spec: &GarmentSpec, light: Light, rng: &mut R
     let room = (w - x0) as f32;
     let clip = Block { x0: x0 as i32 + 1 + w as i32 / 100, y0: 0, x1: w as i32, y1: h as i32 };
     let view = if rng.chance(0.5) { ViewKind::Back } else { ViewKind::Flat };
-    let fit = Fit { centre: [x0 as f32 + room * 0.52, h as f32 * 0.5], side: room * rng.range(0.85, 1.3), turn: 0.0, mirror: false };
+    let fit = Fit {
+        centre: [x0 as f32 + room * 0.52, h as f32 * 0.5],
+        side: room * rng.range(0.85, 1.3),
+        turn: 0.0,
+        mirror: false,
+    };
     stage.lay(spec, view, &Lay { fit, wild: 0.3, light, shadow: 0.5, window: None, clip: Some(clip) }, rng);
 }
 
@@ -501,7 +563,9 @@ fn outfit(rng: &mut Rng, options: &SceneOptions, count: usize) -> Vec<GarmentSpe
         }
     }
     if out.is_empty() {
-        out.extend(from_pool(rng, options, |p| matches!(p, Place::Upper | Place::Whole | Place::Lower | Place::Over)));
+        out.extend(from_pool(rng, options, |p| {
+            matches!(p, Place::Upper | Place::Whole | Place::Lower | Place::Over)
+        }));
     }
     let has = |out: &[GarmentSpec], p: Place| out.iter().any(|s| s.cut.place() == p);
     // A dressed person first of all, whatever the count says.
@@ -535,7 +599,9 @@ fn frame_person(rng: &mut Rng, first: Option<Place>, outfit: &[GarmentSpec]) -> 
     let place = first.unwrap_or(outfit[0].cut.place());
     let full = [-0.5, -0.42, 0.5, 1.62];
     match place {
-        Place::Upper | Place::Over | Place::Neck | Place::Waist if rng.chance(0.6) => [-0.5, -0.4, 0.5, rng.range(0.75, 1.1)],
+        Place::Upper | Place::Over | Place::Neck | Place::Waist if rng.chance(0.6) => {
+            [-0.5, -0.4, 0.5, rng.range(0.75, 1.1)]
+        }
         Place::Head | Place::Face if rng.chance(0.8) => [-0.34, -0.45, 0.34, 0.4],
         Place::Lower | Place::Legs if rng.chance(0.5) => [-0.5, rng.range(0.0, 0.3), 0.5, 1.62],
         Place::Feet if rng.chance(0.6) => [-0.4, rng.range(0.7, 1.0), 0.4, 1.64],
@@ -549,7 +615,10 @@ fn spots(rng: &mut Rng, n: usize, w: f32, h: f32) -> Vec<([f32; 2], f32)> {
     if n == 1 {
         let room = side * rng.range(0.55, 0.95);
         let slack = (side - room) * 0.5;
-        return vec![([w * 0.5 + rng.range(-1.0, 1.0) * slack, h * 0.5 + rng.range(-1.0, 1.0) * slack], room)];
+        return vec![(
+            [w * 0.5 + rng.range(-1.0, 1.0) * slack, h * 0.5 + rng.range(-1.0, 1.0) * slack],
+            room,
+        )];
     }
     let columns = if n <= 4 { 2 } else { 3 };
     let rows = n.div_ceil(columns);
@@ -580,17 +649,29 @@ pub fn packshot(spec: &GarmentSpec, view_seed: u64, side_px: u32) -> Scene {
 }
 
 /// A studio picture of one product in a given view; `window` (shares of the garment's box) zooms in.
-pub(crate) fn still(spec: &GarmentSpec, view: ViewKind, seed: u64, side_px: u32, fill: f32, window: Option<[f32; 4]>) -> Scene {
+pub(crate) fn still(
+    spec: &GarmentSpec,
+    view: ViewKind,
+    seed: u64,
+    side_px: u32,
+    fill: f32,
+    window: Option<[f32; 4]>,
+) -> Scene {
     let mut rng = Rng::keyed(&[0x57, spec.id, seed]);
     let side = side_px.max(16);
     let mut stage = Stage::new(side, side, false, Blend::None);
     let white = rng.chance(0.55);
-    let tone = if white { [0.975, 0.972, 0.968] } else { colour::from_lab([rng.range(88.0, 93.0), rng.range(-1.0, 2.0), rng.range(-1.0, 4.0)]) };
+    let tone = if white {
+        [0.975, 0.972, 0.968]
+    } else {
+        colour::from_lab([rng.range(88.0, 93.0), rng.range(-1.0, 2.0), rng.range(-1.0, 4.0)])
+    };
     let s = side as f32;
     for y in 0..side as usize {
         let k = 1.0 - if white { 0.012 } else { 0.06 } * (y as f32 / s);
         for x in 0..side as usize {
-            let d = ((x as f32 / s - 0.5).powi(2) + (y as f32 / s - 0.45).powi(2)) * if white { 0.02 } else { 0.12 };
+            let d = ((x as f32 / s - 0.5).powi(2) + (y as f32 / s - 0.45).powi(2))
+                * if white { 0.02 } else { 0.12 };
             stage.canvas.rgb[y * side as usize + x] = colour::scale(tone, k - d);
         }
     }
@@ -604,5 +685,11 @@ pub(crate) fn still(spec: &GarmentSpec, view: ViewKind, seed: u64, side_px: u32,
     let lay = Lay { fit, wild: 0.18, light: Light::studio(), shadow: 0.42, window, clip: None };
     stage.lay(spec, view, &lay, &mut rng);
     let items = stage.items(false);
-    Scene { photo: stage.canvas.photo(), items, edits: Edits::default(), blend: Blend::None, ground: Some(GroundKind::White) }
+    Scene {
+        photo: stage.canvas.photo(),
+        items,
+        edits: Edits::default(),
+        blend: Blend::None,
+        ground: Some(GroundKind::White),
+    }
 }

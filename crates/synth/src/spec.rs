@@ -126,17 +126,7 @@ impl GarmentSpec {
         let palette = palette % PALETTES;
         let cloth = Cloth::new(family, cloth_seed, colour::palette(palette), cut.category());
         let attributes = Attributes { pattern: family.class(), colours: cloth.colour_names() };
-        Self {
-            id,
-            split,
-            category: cut.category(),
-            cut,
-            shape_seed,
-            family,
-            cloth_seed,
-            palette,
-            attributes,
-        }
+        Self { id, split, category: cut.category(), cut, shape_seed, family, cloth_seed, palette, attributes }
     }
     pub(crate) fn cloth(&self) -> Cloth {
         Cloth::new(self.family, self.cloth_seed, colour::palette(self.palette), self.category)

@@ -19,7 +19,14 @@ impl Affine {
     pub(crate) fn then(&self, next: &Affine) -> Affine {
         let [a, b, c, d, e, f] = self.0;
         let [p, q, r, s, t, u] = next.0;
-        Affine([p * a + q * d, p * b + q * e, p * c + q * f + r, s * a + t * d, s * b + t * e, s * c + t * f + u])
+        Affine([
+            p * a + q * d,
+            p * b + q * e,
+            p * c + q * f + r,
+            s * a + t * d,
+            s * b + t * e,
+            s * c + t * f + u,
+        ])
     }
 
     pub(crate) fn inverse(&self) -> Affine {
@@ -248,7 +255,8 @@ fn bilinear_grey(mask: &[u8], width: u32, height: u32, u: f32, v: f32) -> f32 {
     let (x1, y1) = ((x0 + 1).min(w - 1), (y0 + 1).min(h - 1));
     let (fx, fy) = (x - x0 as f32, y - y0 as f32);
     let at = |x: usize, y: usize| f32::from(mask[y * w + x]) / 255.0;
-    (at(x0, y0) * (1.0 - fx) + at(x1, y0) * fx) * (1.0 - fy) + (at(x0, y1) * (1.0 - fx) + at(x1, y1) * fx) * fy
+    (at(x0, y0) * (1.0 - fx) + at(x1, y0) * fx) * (1.0 - fy)
+        + (at(x0, y1) * (1.0 - fx) + at(x1, y1) * fx) * fy
 }
 
 /// Light, colour, sharpness, noise and compression, in place. The hue moves little: colour is what products are told
@@ -276,7 +284,8 @@ pub(crate) fn disturb(rgb: &mut Vec<u8>, width: usize, height: usize, rng: &mut 
         let saturation = rng.random_range(0.75f32..1.2);
         for p in rgb.chunks_exact_mut(3) {
             let grey = 0.3 * f32::from(p[0]) + 0.59 * f32::from(p[1]) + 0.11 * f32::from(p[2]);
-            p.iter_mut().for_each(|c| *c = (grey + (f32::from(*c) - grey) * saturation).clamp(0.0, 255.0) as u8);
+            p.iter_mut()
+                .for_each(|c| *c = (grey + (f32::from(*c) - grey) * saturation).clamp(0.0, 255.0) as u8);
         }
     }
     if rng.random_bool(0.25) {
@@ -379,7 +388,12 @@ pub(crate) fn zoom(scene: &Boxed, side: usize, reach: f32, rng: &mut ChaCha8Rng)
 }
 
 /// A scene of one to four cut-outs on a ground, with the boxes of what stays visible.
-pub(crate) fn compose(cutouts: &[(Cutout, usize, bool)], ground: &Photo, side: usize, rng: &mut ChaCha8Rng) -> Boxed {
+pub(crate) fn compose(
+    cutouts: &[(Cutout, usize, bool)],
+    ground: &Photo,
+    side: usize,
+    rng: &mut ChaCha8Rng,
+) -> Boxed {
     let mut canvas = ground_of(ground, side, rng);
     let mut targets: Vec<Target> = Vec::new();
     let alone = cutouts.len() == 1;

@@ -6,7 +6,13 @@ use twinset_nets::{Card, Package, Tensor};
 use crate::{CATEGORIES, categories, error::TrainError, run::TrainOptions};
 
 /// The card of a network as it stands after `steps`.
-pub(crate) fn new(kind: &str, architecture: Value, options: &TrainOptions, steps: u64, fingerprint: &str) -> Card {
+pub(crate) fn new(
+    kind: &str,
+    architecture: Value,
+    options: &TrainOptions,
+    steps: u64,
+    fingerprint: &str,
+) -> Card {
     let names = |paths: &[std::path::PathBuf]| -> Vec<String> {
         paths.iter().filter_map(|p| Some(p.file_name()?.to_string_lossy().into_owned())).collect()
     };
@@ -31,7 +37,11 @@ pub(crate) fn new(kind: &str, architecture: Value, options: &TrainOptions, steps
 }
 
 /// Checks the tensors against the card and writes the package.
-pub(crate) fn save(card: Card, tensors: &[(String, Vec<usize>, Vec<f32>)], dir: &Path) -> Result<(), TrainError> {
+pub(crate) fn save(
+    card: Card,
+    tensors: &[(String, Vec<usize>, Vec<f32>)],
+    dir: &Path,
+) -> Result<(), TrainError> {
     let tensors: Vec<Tensor> = tensors
         .iter()
         .map(|(name, shape, data)| Tensor { name: name.clone(), shape: shape.clone(), data: data.clone() })

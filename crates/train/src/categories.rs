@@ -8,14 +8,42 @@ pub(crate) const OUTFIT: usize = 16;
 
 /// Lower-case words and our category; the first hit from the end of a label's path wins.
 const WORDS: &[(&str, &str)] = &[
-    ("t-shirt", "top"), ("longsleeve", "top"), ("polo", "top"), ("undershirt", "top"), ("hoodie", "top"),
-    ("hoodies & sweatshirts", "top"), ("shirt", "top"), ("blouse", "top"), ("blouses & shirts", "top"),
-    ("sweaters", "top"), ("tees", "top"), ("tanks", "top"), ("bras & tanks", "top"), ("tops", "top"),
-    ("body", "top"), ("sweater", "top"), ("vest", "top"), ("jackets", "outerwear"), ("jacket", "outerwear"),
-    ("coat", "outerwear"), ("outwear", "outerwear"), ("blazer", "outerwear"), ("dresses", "dress"),
-    ("skirts", "skirt"), ("pants", "trousers"), ("jeans", "trousers"), ("pants & shorts", "trousers"),
-    ("bottoms", "trousers"), ("shoes", "footwear"), ("boots", "footwear"), ("bags", "bag"), ("jewelry", "jewellery"),
-    ("watches", "jewellery"), ("scarves", "scarf"), ("accessory", "item"), ("fitness equipment", "item"),
+    ("t-shirt", "top"),
+    ("longsleeve", "top"),
+    ("polo", "top"),
+    ("undershirt", "top"),
+    ("hoodie", "top"),
+    ("hoodies & sweatshirts", "top"),
+    ("shirt", "top"),
+    ("blouse", "top"),
+    ("blouses & shirts", "top"),
+    ("sweaters", "top"),
+    ("tees", "top"),
+    ("tanks", "top"),
+    ("bras & tanks", "top"),
+    ("tops", "top"),
+    ("body", "top"),
+    ("sweater", "top"),
+    ("vest", "top"),
+    ("jackets", "outerwear"),
+    ("jacket", "outerwear"),
+    ("coat", "outerwear"),
+    ("outwear", "outerwear"),
+    ("blazer", "outerwear"),
+    ("dresses", "dress"),
+    ("skirts", "skirt"),
+    ("pants", "trousers"),
+    ("jeans", "trousers"),
+    ("pants & shorts", "trousers"),
+    ("bottoms", "trousers"),
+    ("shoes", "footwear"),
+    ("boots", "footwear"),
+    ("bags", "bag"),
+    ("jewelry", "jewellery"),
+    ("watches", "jewellery"),
+    ("scarves", "scarf"),
+    ("accessory", "item"),
+    ("fitness equipment", "item"),
     ("gear", "item"),
 ];
 
@@ -47,9 +75,12 @@ mod tests {
     fn labels_of_the_usual_sets_are_understood() {
         assert_eq!(CATEGORIES[ITEM], "item");
         assert_eq!(CATEGORIES[OUTFIT], "outfit");
-        for (label, ours) in
-            [("T-Shirt", "top"), ("Men/Tops/Jackets", "outerwear"), ("footwear", "footwear"), ("Dresses", "dress")]
-        {
+        for (label, ours) in [
+            ("T-Shirt", "top"),
+            ("Men/Tops/Jackets", "outerwear"),
+            ("footwear", "footwear"),
+            ("Dresses", "dress"),
+        ] {
             assert_eq!(of(label).map(|c| CATEGORIES[c]), Some(ours), "{label}");
         }
         assert_eq!(of("Not sure"), None);

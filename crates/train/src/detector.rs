@@ -68,7 +68,12 @@ pub(crate) struct Cell {
 }
 
 /// `x`: `[n, 3, side, side]`, normalised; any side divisible by 32.
-pub(crate) fn forward(pass: &Pass<'_>, arch: &DetectorArchitecture, categories: usize, x: Tensor<4>) -> Outputs {
+pub(crate) fn forward(
+    pass: &Pass<'_>,
+    arch: &DetectorArchitecture,
+    categories: usize,
+    x: Tensor<4>,
+) -> Outputs {
     let mut x = block(pass, "stem", x, arch.stem, 3, 2);
     let mut maps = Vec::new();
     for (i, (width, convs)) in arch.stages.iter().enumerate() {
@@ -101,7 +106,11 @@ pub(crate) fn forward(pass: &Pass<'_>, arch: &DetectorArchitecture, categories: 
         let stride = arch.strides[i] as f32;
         for row in 0..h {
             for column in 0..w {
-                cells.push(Cell { x: (column as f32 + 0.5) * stride, y: (row as f32 + 0.5) * stride, stride });
+                cells.push(Cell {
+                    x: (column as f32 + 0.5) * stride,
+                    y: (row as f32 + 0.5) * stride,
+                    stride,
+                });
             }
         }
     }
@@ -114,7 +123,12 @@ fn double(x: Tensor<4>) -> Tensor<4> {
 }
 
 /// Quality focal loss, distribution focal loss (0.25) and generalised IoU loss (2.0) of a batch.
-pub(crate) fn loss(pass: &Pass<'_>, arch: &DetectorArchitecture, out: Outputs, truth: &[Vec<Target>]) -> (Tensor<1>, Vec<(&'static str, Tensor<1>)>) {
+pub(crate) fn loss(
+    pass: &Pass<'_>,
+    arch: &DetectorArchitecture,
+    out: Outputs,
+    truth: &[Vec<Target>],
+) -> (Tensor<1>, Vec<(&'static str, Tensor<1>)>) {
     let [n, a, channels] = out.scores.dims();
     let bins = arch.reg_max + 1;
     let probability = host(sigmoid(out.scores.clone()).detach());
@@ -240,7 +254,8 @@ fn assign(
                 let away = ((c.x - cx).powi(2) + (c.y - cy).powi(2)).sqrt() / c.stride;
                 // Classification against the IoU it should tell, overlap, and a soft wish for the middle.
                 let gap = (iou - certain).abs();
-                let cost = gap * gap * -(1.0 - gap).max(1e-6).ln() - 3.0 * iou.max(1e-6).ln() + 10f32.powf(away - 3.0);
+                let cost = gap * gap * -(1.0 - gap).max(1e-6).ln() - 3.0 * iou.max(1e-6).ln()
+                    + 10f32.powf(away - 3.0);
                 (i, cost, iou)
             })
             .collect();
@@ -326,10 +341,16 @@ mod tests {
         let (scores, distances) = (host(ours.scores), host(ours.distances));
 
         let dir = tempfile::tempdir().unwrap();
-        let card = card::new("detector", serde_json::to_value(&arch).unwrap(), &TrainOptions::default(), 0, "");
+        let card =
+            card::new("detector", serde_json::to_value(&arch).unwrap(), &TrainOptions::default(), 0, "");
         card::save(card, &export(&params, &arch), dir.path()).unwrap();
         let net = DetectorNet::new(&Package::open(dir.path()).unwrap()).unwrap();
-        let levels = net.run_map(&FeatureMap { channels: 3, height: 96, width: 96, data: pixels[..3 * 96 * 96].to_vec() });
+        let levels = net.run_map(&FeatureMap {
+            channels: 3,
+            height: 96,
+            width: 96,
+            data: pixels[..3 * 96 * 96].to_vec(),
+        });
         // Ours are cell by cell, theirs channel by channel.
         let gap = |pick: fn(&twinset_nets::Level) -> &FeatureMap, ours: &[f32]| {
             let fast: Vec<f32> = levels
@@ -367,7 +388,8 @@ mod tests {
         let channels = 1 + CATEGORIES.len();
         let scores = vec![0.1; cells.len() * channels];
         // Large, tiny, and one inside another.
-        let targets = [target(5.0, 5.0, 240.0, 245.0), target(100.0, 40.0, 6.0, 5.0), target(90.0, 80.0, 60.0, 90.0)];
+        let targets =
+            [target(5.0, 5.0, 240.0, 245.0), target(100.0, 40.0, 6.0, 5.0), target(90.0, 80.0, 60.0, 90.0)];
         let assigned = assign(&arch, &cells, &boxes, &scores, channels, &targets);
         for t in 0..targets.len() {
             assert!(assigned.iter().flatten().any(|(found, _)| *found == t), "target {t} has no cell");

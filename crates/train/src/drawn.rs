@@ -18,7 +18,8 @@ pub(crate) fn pair(seed: u64, rng: &mut ChaCha8Rng) -> Pair {
     loop {
         let index = rng.random_range(0..PRODUCTS);
         let spec = product(seed, index, Split::Train);
-        let (Some(first), Some(second)) = (shot(seed, &spec, false, rng), shot(seed, &spec, rng.random_bool(0.4), rng))
+        let (Some(first), Some(second)) =
+            (shot(seed, &spec, false, rng), shot(seed, &spec, rng.random_bool(0.4), rng))
         else {
             continue;
         };

@@ -60,7 +60,12 @@ pub(crate) struct Outputs {
 }
 
 /// `x`: `[n, 3, side, side]`, normalised.
-pub(crate) fn forward(pass: &Pass<'_>, arch: &EmbedderArchitecture, categories: usize, x: Tensor<4>) -> Outputs {
+pub(crate) fn forward(
+    pass: &Pass<'_>,
+    arch: &EmbedderArchitecture,
+    categories: usize,
+    x: Tensor<4>,
+) -> Outputs {
     let mut x = block(pass, "stem", x, arch.stem, 3, 2);
     let mut local = None;
     for (i, (width, convs)) in arch.stages.iter().enumerate() {
@@ -144,7 +149,11 @@ mod tests {
         let pass = Pass::training(&mut params);
         let x = pass.constant(pixels.clone(), [4, 3, 64, 64]);
         let out = forward(&pass, &arch, CATEGORIES.len(), x);
-        let loss = out.embedding.sum() + out.category.sum() + out.pattern.sum() + out.tokens.sum() + out.saliency.sum();
+        let loss = out.embedding.sum()
+            + out.category.sum()
+            + out.pattern.sum()
+            + out.tokens.sum()
+            + out.saliency.sum();
         pass.gradients(&loss);
 
         let pass = Pass::inference(&mut params);
@@ -152,7 +161,8 @@ mod tests {
         let ours = host(forward(&pass, &arch, CATEGORIES.len(), x).embedding);
 
         let dir = tempfile::tempdir().unwrap();
-        let card = card::new("embedder", serde_json::to_value(&arch).unwrap(), &TrainOptions::default(), 0, "");
+        let card =
+            card::new("embedder", serde_json::to_value(&arch).unwrap(), &TrainOptions::default(), 0, "");
         card::save(card, &export(&params, &arch), dir.path()).unwrap();
         let net = EmbedderNet::new(&Package::open(dir.path()).unwrap()).unwrap();
         let map = FeatureMap { channels: 3, height: 64, width: 64, data: pixels[..3 * 64 * 64].to_vec() };

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 #[allow(missing_docs)]
 pub enum TrainError {
     /// The data.
-    #[error("no training pictures in {0}; give --data folders with a manifest.csv and a train split, or synth:")]
+    #[error(
+        "no training pictures in {0}; give --data folders with a manifest.csv and a train split, or synth:"
+    )]
     NoData(String),
     #[error(transparent)]
     DataSet(#[from] twinset_dataset::DatasetError),

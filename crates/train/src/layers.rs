@@ -1,16 +1,18 @@
 //! The layers both networks are made of, in their training form.
-use burn::tensor::{
-    Tensor,
-    activation::relu,
-    module::conv2d,
-    ops::{ConvOptions},
-};
+use burn::tensor::{Tensor, activation::relu, module::conv2d, ops::ConvOptions};
 
 use crate::params::{Init, Pass};
 
 /// Convolution with batch norm and ReLU. Where the shape allows it, an identity branch is added before the ReLU: it
 /// eases training and folds into the 3 x 3 kernel at export.
-pub(crate) fn block(pass: &Pass<'_>, name: &str, x: Tensor<4>, out: usize, kernel: usize, stride: usize) -> Tensor<4> {
+pub(crate) fn block(
+    pass: &Pass<'_>,
+    name: &str,
+    x: Tensor<4>,
+    out: usize,
+    kernel: usize,
+    stride: usize,
+) -> Tensor<4> {
     let channels = x.dims()[1];
     let weight = pass.param(&format!("{name}.weight"), [out, channels, kernel, kernel], Init::He);
     let pad = kernel / 2;

@@ -3,11 +3,7 @@
 use burn::tensor::Tensor;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::atomic::AtomicBool,
-};
+use std::{collections::BTreeMap, path::Path, sync::atomic::AtomicBool};
 
 use twinset_photo::Rect;
 
@@ -19,7 +15,8 @@ use crate::{
     error::TrainError,
     layers::linear,
     losses::{
-        Correspondence, Label, Memory, Teaching, cross_entropy, distillation, local_contrast, supervised_contrastive,
+        Correspondence, Label, Memory, Teaching, cross_entropy, distillation, local_contrast,
+        supervised_contrastive,
     },
     params::{Params, Pass, host},
     run::{self, Learner, Maker, Progress, TrainOptions, in_parallel, train},
@@ -59,7 +56,8 @@ impl Maker for Views<'_> {
             rng.set_stream(step * 4096 + i as u64);
             let pair = self.sources.pair(self.options.seed, &mut rng);
             let views = [0, 1].map(|j| view(&pair.shots[j], side, self.arch.margin, &mut rng));
-            let points = if pair.same_picture { points(&views, side, grid(self.arch), &mut rng) } else { Vec::new() };
+            let points =
+                if pair.same_picture { points(&views, side, grid(self.arch), &mut rng) } else { Vec::new() };
             (pair, views, points)
         });
         let mut batch = Batch {

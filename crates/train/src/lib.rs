@@ -28,14 +28,40 @@ pub use run::{Progress, TrainOptions};
 
 /// Categories of garments, everywhere the same. `outfit` is a person with all that is worn.
 pub const CATEGORIES: [&str; 17] = [
-    "top", "outerwear", "dress", "skirt", "trousers", "shorts", "footwear", "bag", "hat", "scarf", "belt", "eyewear",
-    "jewellery", "legwear", "gloves", "item", "outfit",
+    "top",
+    "outerwear",
+    "dress",
+    "skirt",
+    "trousers",
+    "shorts",
+    "footwear",
+    "bag",
+    "hat",
+    "scarf",
+    "belt",
+    "eyewear",
+    "jewellery",
+    "legwear",
+    "gloves",
+    "item",
+    "outfit",
 ];
 
 /// Patterns of cloth.
 pub const PATTERNS: [&str; 13] = [
-    "solid", "striped", "checked", "dotted", "floral", "graphic", "animal", "camouflage", "gradient", "knit", "denim",
-    "lace", "other",
+    "solid",
+    "striped",
+    "checked",
+    "dotted",
+    "floral",
+    "graphic",
+    "animal",
+    "camouflage",
+    "gradient",
+    "knit",
+    "denim",
+    "lace",
+    "other",
 ];
 
 /// Pictures a second of forward, backward and optimiser for both networks, on pictures that need no reading.

@@ -146,7 +146,12 @@ pub(crate) struct Teaching {
 
 /// Distillation: cosine between a projection of the embedding and the teacher's vector, and equal similarities between
 /// all pairs of rows (relational distillation, Park et al., 2019).
-pub(crate) fn distillation(pass: &Pass<'_>, embedding: &Tensor<2>, projection: Tensor<2>, teaching: &Teaching) -> Tensor<1> {
+pub(crate) fn distillation(
+    pass: &Pass<'_>,
+    embedding: &Tensor<2>,
+    projection: Tensor<2>,
+    teaching: &Teaching,
+) -> Tensor<1> {
     let n = teaching.rows.len();
     let rows = Tensor::<1, Int>::from_data(TensorData::new(teaching.rows.clone(), [n]), pass.device());
     let teacher = pass.constant(teaching.vectors.clone(), [n, teaching.dim]);

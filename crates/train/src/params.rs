@@ -111,12 +111,9 @@ impl Params {
         mut gradients: Vec<(String, Vec<f32>)>,
         step: Step,
     ) -> Result<f32, TrainError> {
-        let length = gradients
-            .iter()
-            .flat_map(|(_, g)| g)
-            .map(|g| f64::from(*g) * f64::from(*g))
-            .sum::<f64>()
-            .sqrt() as f32;
+        let length =
+            gradients.iter().flat_map(|(_, g)| g).map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>().sqrt()
+                as f32;
         if !length.is_finite() {
             return Err(TrainError::NotFinite { step: self.steps });
         }

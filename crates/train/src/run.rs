@@ -217,7 +217,8 @@ fn contact_sheet<M: Maker>(maker: &M, step: u64) -> Photo {
         for r in outlines.get(i).into_iter().flatten() {
             let (x0, y0) = (r.x as usize, r.y as usize);
             let (x1, y1) = ((r.x1() as usize).min(side - 1), (r.y1() as usize).min(side - 1));
-            let edge = (x0..=x1).flat_map(|x| [(x, y0), (x, y1)]).chain((y0..=y1).flat_map(|y| [(x0, y), (x1, y)]));
+            let edge =
+                (x0..=x1).flat_map(|x| [(x, y0), (x, y1)]).chain((y0..=y1).flat_map(|y| [(x0, y), (x1, y)]));
             for (x, y) in edge {
                 rgb[((top + y) * w + left + x) * 3..][..3].copy_from_slice(&[255, 0, 80]);
             }
@@ -267,7 +268,8 @@ impl Metrics {
             text = format!("step,learning_rate,pictures_per_second,{}\n", names.join(","));
         }
         let values: Vec<String> = p.losses.iter().map(|(_, v)| format!("{v:.5}")).collect();
-        text += &format!("{},{:.6},{:.1},{}\n", p.step, p.learning_rate, p.pictures_per_second, values.join(","));
+        text +=
+            &format!("{},{:.6},{:.1},{}\n", p.step, p.learning_rate, p.pictures_per_second, values.join(","));
         self.file.write_all(text.as_bytes()).map_err(|e| TrainError::io(&self.path, e))
     }
 }

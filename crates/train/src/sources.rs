@@ -138,7 +138,13 @@ impl Sources {
         Ok(out)
     }
 
-    fn add_set(&mut self, index: usize, set: &DataSet, taught: &HashMap<(String, usize), usize>, hold_out: f32) {
+    fn add_set(
+        &mut self,
+        index: usize,
+        set: &DataSet,
+        taught: &HashMap<(String, usize), usize>,
+        hold_out: f32,
+    ) {
         let name = set.name();
         let mut products: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         let mut variants = false;
@@ -149,7 +155,8 @@ impl Sources {
             }
             let has_mask = matches!(set.mask(row), Ok(Some(_)));
             // Boxes that name garments: a photo of a street. A box called `item` is a shop's picture of one article.
-            let street = row.boxes.iter().any(|b| categories::of(b.label()).is_some_and(|c| c != categories::ITEM));
+            let street =
+                row.boxes.iter().any(|b| categories::of(b.label()).is_some_and(|c| c != categories::ITEM));
             if street {
                 self.streets.push((index, row_index));
             }
@@ -331,14 +338,16 @@ fn targets(row: &Row) -> Vec<Target> {
     let mut out: Vec<Target> = row
         .boxes
         .iter()
-        .filter_map(|b| {
-            Some(Target { rect: b.rect, category: categories::of(b.label())?, open: false })
-        })
+        .filter_map(|b| Some(Target { rect: b.rect, category: categories::of(b.label())?, open: false }))
         .collect();
     if let Some(person) = row.extra.get("person_box")
         && let Ok([x0, y0, x1, y1]) = serde_json::from_str::<[f32; 4]>(person)
     {
-        out.push(Target { rect: Rect::from_corners(x0, y0, x1, y1), category: categories::OUTFIT, open: false });
+        out.push(Target {
+            rect: Rect::from_corners(x0, y0, x1, y1),
+            category: categories::OUTFIT,
+            open: false,
+        });
     }
     out
 }
@@ -382,7 +391,8 @@ impl Teacher {
         }
         let bad = |reason: &str| TrainError::Teacher { path: fbin.clone(), reason: reason.into() };
         let bytes = std::fs::read(&fbin).map_err(|e| TrainError::io(&fbin, e))?;
-        let number = |i: usize| bytes.get(i..i + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize);
+        let number =
+            |i: usize| bytes.get(i..i + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize);
         let (rows, dim) = number(0).zip(number(4)).ok_or_else(|| bad("the header is cut off"))?;
         if rows.checked_mul(dim).and_then(|n| n.checked_mul(4)) != Some(bytes.len() - 8) {
             return Err(bad("its size does not fit its header"));

@@ -102,8 +102,10 @@ fn fill(args: &Demo, shop: &Shop, ui: &Ui) -> anyhow::Result<()> {
 fn examples(args: &Demo) -> Vec<ExamplePhoto> {
     // Spread over the shop, the same for the same seed.
     let step = (u64::from(args.products) / EXAMPLES).max(1);
-    let indexes: Vec<u64> = (0..EXAMPLES).map(|i| i * step).filter(|i| *i < u64::from(args.products)).collect();
-    let photo = |&index: &u64| ExamplePhoto { catalogue: CATALOGUE.to_owned(), bytes: query_photo(args.seed, index) };
+    let indexes: Vec<u64> =
+        (0..EXAMPLES).map(|i| i * step).filter(|i| *i < u64::from(args.products)).collect();
+    let photo =
+        |&index: &u64| ExamplePhoto { catalogue: CATALOGUE.to_owned(), bytes: query_photo(args.seed, index) };
     indexes.par_iter().map(photo).collect()
 }
 

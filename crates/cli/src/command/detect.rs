@@ -64,7 +64,8 @@ fn text(path: &Path, found: &Detection, ui: &Ui) -> String {
         .iter()
         .enumerate()
         .map(|(i, g)| {
-            let colours: Vec<&str> = g.attributes.colour.iter().take(2).map(|(name, _)| name.as_str()).collect();
+            let colours: Vec<&str> =
+                g.attributes.colour.iter().take(2).map(|(name, _)| name.as_str()).collect();
             vec![
                 format!("  {}{}", i + 1, if found.chosen == Some(i) { " *" } else { "" }),
                 g.category.clone(),

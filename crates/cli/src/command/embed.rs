@@ -71,11 +71,14 @@ pub(crate) fn run(args: &Embed, ui: &Ui) -> anyhow::Result<Done> {
     for (file, reason) in &rejected {
         ui.rejected(file, format_args!("{reason}; its row is zeros"));
     }
-    let listed: Vec<_> = rejected.iter().map(|(file, reason)| json!({ "file": file, "reason": reason })).collect();
+    let listed: Vec<_> =
+        rejected.iter().map(|(file, reason)| json!({ "file": file, "reason": reason })).collect();
     let value = json!({
         "out": args.out, "rows": rows.len(), "dim": vision.dim(), "model": vision.name(), "rejected": listed,
     });
-    ui.answer(&value, || format!("{} rows of {} numbers in {}\n", rows.len(), vision.dim(), args.out.display()))?;
+    ui.answer(&value, || {
+        format!("{} rows of {} numbers in {}\n", rows.len(), vision.dim(), args.out.display())
+    })?;
     Ok(Done::rejecting(rejected.len()))
 }
 

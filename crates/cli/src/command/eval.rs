@@ -85,13 +85,16 @@ fn eval_retrieval(args: &EvalRetrieval, home: Option<&Path>, ui: &Ui) -> anyhow:
         let head = ["", "R@1", "R@5", "R@10", "R@20", "mAP", "MRR"].map(str::to_owned).to_vec();
         let mut rows = vec![head, scores("this model", &report.scores)];
         rows.extend(report.by_view.iter().map(|(view, s)| scores(&format!("  {view} ({})", s.queries), s)));
-        rows.extend(report.by_category.iter().map(|(name, s)| scores(&format!("  {name} ({})", s.queries), s)));
+        rows.extend(
+            report.by_category.iter().map(|(name, s)| scores(&format!("  {name} ({})", s.queries), s)),
+        );
         rows.extend(report.baselines.iter().map(|(name, b)| scores(name, &b.scores)));
         text += &table(&rows);
         if let Some(target) = report.target_box_recall_50 {
             text += &format!("chosen box on the target: {}\n", figure(Some(target)));
         }
-        let ms: Vec<String> = report.ms_per_query.iter().map(|(stage, ms)| format!("{stage} {ms:.1}")).collect();
+        let ms: Vec<String> =
+            report.ms_per_query.iter().map(|(stage, ms)| format!("{stage} {ms:.1}")).collect();
         text += &format!("ms a query: {}\n", ms.join(", "));
         if let Some(path) = &report.per_query {
             text += &ui.faint(&format!("single results: {}\n", path.display()));
@@ -127,7 +130,9 @@ fn baseline(name: &str) -> anyhow::Result<Baseline> {
 /// `DIR:SPLIT`; a folder whose name has a colon, or no split, is taken as it is.
 fn dir_and_split(text: &str) -> (PathBuf, Option<String>) {
     match text.rsplit_once(':') {
-        Some((dir, split)) if !dir.is_empty() && !split.contains(['/', '\\']) && !Path::new(text).is_dir() => {
+        Some((dir, split))
+            if !dir.is_empty() && !split.contains(['/', '\\']) && !Path::new(text).is_dir() =>
+        {
             (dir.into(), Some(split.to_owned()).filter(|s| !s.is_empty()))
         }
         _ => (text.into(), None),
@@ -139,7 +144,8 @@ fn default_list(home: Option<&Path>) -> anyhow::Result<PathBuf> {
     let dir = session::home(home)?.join("evaluations");
     std::fs::create_dir_all(&dir)
         .map_err(|e| anyhow::Error::from(e).context(format!("{} cannot be made", dir.display())))?;
-    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let seconds =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     Ok(dir.join(format!("retrieval-{seconds}-{}.jsonl", std::process::id())))
 }
 
@@ -192,7 +198,12 @@ fn eval_category(args: &EvalData, ui: &Ui) -> anyhow::Result<Done> {
         }
         let head = ["", "samples", "recall", "precision"].map(str::to_owned).to_vec();
         let row = |(name, s): (&String, &category::CategoryScores)| {
-            vec![name.clone(), s.samples.to_string(), format!("{:.3}", s.recall), format!("{:.3}", s.precision)]
+            vec![
+                name.clone(),
+                s.samples.to_string(),
+                format!("{:.3}", s.recall),
+                format!("{:.3}", s.precision),
+            ]
         };
         text + &table(&std::iter::once(head).chain(report.per_category.iter().map(row)).collect::<Vec<_>>())
     })?;

@@ -85,7 +85,11 @@ pub(crate) fn run(args: &Import, home: Option<&Path>, ui: &Ui) -> anyhow::Result
         let rows: Vec<&Row> = set.rows_of(args.split.as_deref()).collect();
         if rows.is_empty() {
             let splits = set.splits().join(", ");
-            return Err(WrongUse(format!("{} has no rows of this split; it has: {splits}", args.folder.display())).into());
+            return Err(WrongUse(format!(
+                "{} has no rows of this split; it has: {splits}",
+                args.folder.display()
+            ))
+            .into());
         }
         let mut rejected = Vec::new();
         let items = of_rows(&set, &rows, &mut rejected);
@@ -153,7 +157,11 @@ fn put(
     // What the header did not show: these images are kept as claims, and cannot be found.
     for unreadable in shop.unreadable()? {
         for (id, image) in unreadable.shown_by.into_iter().filter(|(id, _)| known.contains(id)) {
-            rejected.push(Rejected { file: Some(image), product: Some(id), reason: unreadable.reason.clone() });
+            rejected.push(Rejected {
+                file: Some(image),
+                product: Some(id),
+                reason: unreadable.reason.clone(),
+            });
         }
     }
     for r in &rejected {
@@ -226,7 +234,11 @@ fn read(item: Item<'_>, rejected: &mut Vec<Rejected>) -> Option<ProductPut> {
 fn this_command() -> String {
     let quoted = |arg: String| {
         let plain = |c: char| c.is_alphanumeric() || "-_./:=,@%+".contains(c);
-        if !arg.is_empty() && arg.chars().all(plain) { arg } else { format!("'{}'", arg.replace('\'', r"'\''")) }
+        if !arg.is_empty() && arg.chars().all(plain) {
+            arg
+        } else {
+            format!("'{}'", arg.replace('\'', r"'\''"))
+        }
     };
     let arguments = std::env::args_os().skip(1).map(|arg| quoted(arg.to_string_lossy().into_owned()));
     std::iter::once("twinset".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
@@ -292,9 +304,8 @@ fn add<'a>(
 /// What the rows of one product say about it. Of texts the first counts, of lists all.
 fn claims(id: &str, rows: &[&Row]) -> Product {
     let mut product = Product::new(id);
-    let first = |text: fn(&Row) -> &str| {
-        rows.iter().map(|row| text(row)).find(|t| !t.is_empty()).map(str::to_owned)
-    };
+    let first =
+        |text: fn(&Row) -> &str| rows.iter().map(|row| text(row)).find(|t| !t.is_empty()).map(str::to_owned);
     product.title = first(|row| &row.title);
     product.description = first(|row| &row.description);
     product.brand = first(|row| row.extra.get("brand").map_or("", String::as_str));

@@ -100,7 +100,9 @@ fn verify(shop: &Shop, ui: &Ui) -> anyhow::Result<Done> {
             report.checked,
             report.searched
         );
-        for (what, items) in [("missing", &report.missing), ("too many", &report.extra), ("wrong", &report.wrong)] {
+        for (what, items) in
+            [("missing", &report.missing), ("too many", &report.extra), ("wrong", &report.wrong)]
+        {
             if !items.is_empty() {
                 text += &format!("{what}: {}\n", items.len());
             }
@@ -131,7 +133,11 @@ fn rebuild(shop: &Shop, ui: &Ui) -> anyhow::Result<Done> {
         "catalogue": shop.name().as_str(), "seq": seq, "items": status.items, "seconds": seconds,
     });
     ui.answer(&value, || {
-        format!("{}: made anew, {} pictures in {seconds:.1} s\n", ui.strong(shop.name().as_str()), status.items)
+        format!(
+            "{}: made anew, {} pictures in {seconds:.1} s\n",
+            ui.strong(shop.name().as_str()),
+            status.items
+        )
     })?;
     Ok(Done::All)
 }

@@ -26,7 +26,12 @@ pub(crate) fn run(args: &Model, ui: &Ui) -> anyhow::Result<Done> {
     ui.answer(&cards, || {
         let text = |package: &Package| {
             let card = package.card();
-            let mut text = format!("{}  {}  {}\n", ui.strong(&card.kind), card.name, ui.faint(&package.hash().to_string()));
+            let mut text = format!(
+                "{}  {}  {}\n",
+                ui.strong(&card.kind),
+                card.name,
+                ui.faint(&package.hash().to_string())
+            );
             text += &format!("  categories: {}\n", card.categories.join(", "));
             for member in ["recipe", "quality", "baselines", "data", "licences"] {
                 if let Some(value) = card.rest.get(member).filter(|v| **v != json!([]) && **v != json!({})) {

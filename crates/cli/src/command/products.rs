@@ -69,7 +69,11 @@ fn read_product(path: &Path) -> anyhow::Result<Product> {
     };
     let mut text = Vec::new();
     source.take(PRODUCT_JSON_MAX + 1).read_to_end(&mut text).with_context(told)?;
-    anyhow::ensure!(text.len() as u64 <= PRODUCT_JSON_MAX, "{} is larger than {PRODUCT_JSON_MAX} bytes", path.display());
+    anyhow::ensure!(
+        text.len() as u64 <= PRODUCT_JSON_MAX,
+        "{} is larger than {PRODUCT_JSON_MAX} bytes",
+        path.display()
+    );
     serde_json::from_slice(&text).with_context(|| format!("{} is not a product", path.display()))
 }
 
@@ -83,7 +87,8 @@ fn read_image(text: &str) -> anyhow::Result<(String, Vec<u8>)> {
         }
     };
     let bytes = session::read_photo(path)?;
-    twinset_photo::probe(&bytes, &twinset_photo::Limits::default()).with_context(|| path.display().to_string())?;
+    twinset_photo::probe(&bytes, &twinset_photo::Limits::default())
+        .with_context(|| path.display().to_string())?;
     Ok((name.to_owned(), bytes))
 }
 
@@ -95,9 +100,9 @@ fn claim(product: &mut Product, args: &Put) -> anyhow::Result<()> {
         product.brand = Some(brand.clone());
     }
     if let Some(price) = &args.price {
-        let (amount, currency) = price
-            .split_once(' ')
-            .ok_or_else(|| WrongUse(format!("--price is `{price}`, expected an amount and a currency: 12.50 EUR")))?;
+        let (amount, currency) = price.split_once(' ').ok_or_else(|| {
+            WrongUse(format!("--price is `{price}`, expected an amount and a currency: 12.50 EUR"))
+        })?;
         product.price = Some(Money::parse(amount, currency.trim()).map_err(|e| WrongUse(e.to_string()))?);
     }
     if !args.color.is_empty() {

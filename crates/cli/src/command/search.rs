@@ -11,7 +11,9 @@ use twinset_engine::{QueryImage, Region, SearchAnswer, SearchRequest};
 
 pub(crate) fn run(args: &Search, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
     if args.text.is_some() {
-        return Err(WrongUse("--text: the models of this version read no words; leave it out".to_owned()).into());
+        return Err(
+            WrongUse("--text: the models of this version read no words; leave it out".to_owned()).into()
+        );
     }
     let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
     let photo = session::read_photo(&args.photo)?;
@@ -35,7 +37,8 @@ pub(crate) fn run(args: &Search, home: Option<&Path>, ui: &Ui) -> anyhow::Result
 fn text(answer: &SearchAnswer, ui: &Ui) -> String {
     let what = answer.query_category.as_deref().unwrap_or("the whole picture");
     let r = answer.query_rect;
-    let place = format!("{:.0},{:.0},{:.0},{:.0} of {} x {}", r.x, r.y, r.w, r.h, answer.width, answer.height);
+    let place =
+        format!("{:.0},{:.0},{:.0},{:.0} of {} x {}", r.x, r.y, r.w, r.h, answer.width, answer.height);
     let mut text = format!("searched {}  {}\n", ui.strong(what), ui.faint(&place));
     if answer.hits.is_empty() {
         return text + "nothing found\n";

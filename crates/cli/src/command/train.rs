@@ -24,8 +24,14 @@ pub(crate) fn run(args: &Train, ui: &Ui) -> anyhow::Result<Done> {
     let told = std::sync::Mutex::new(std::time::Instant::now());
     let watch = |state: &twinset_train::Progress| {
         progress.set(state.step, state.steps);
-        let losses: Vec<String> = state.losses.iter().map(|(name, loss)| format!("{name} {loss:.4}")).collect();
-        tracing::info!(step = state.step, pictures_per_second = state.pictures_per_second, "{}", losses.join(", "));
+        let losses: Vec<String> =
+            state.losses.iter().map(|(name, loss)| format!("{name} {loss:.4}")).collect();
+        tracing::info!(
+            step = state.step,
+            pictures_per_second = state.pictures_per_second,
+            "{}",
+            losses.join(", ")
+        );
         // Losses are the point of watching a training: a line a minute, whatever the verbosity.
         if let Ok(mut told) = told.lock()
             && told.elapsed().as_secs() >= 60
@@ -60,7 +66,8 @@ fn options(args: &TrainArgs, run: &Path) -> anyhow::Result<TrainOptions> {
     let mut options = match file {
         None => TrainOptions::default(),
         Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("{} cannot be read", path.display()))?;
             let json = path.extension().is_some_and(|e| e == "json");
             let read = if json {
                 serde_json::from_str(&text).map_err(|e| e.to_string())

@@ -99,7 +99,11 @@ fn fast_and_slow_agree_on_random_cases() {
         };
         for at in 0..10 {
             let slow = slow_average_precision(&images, threshold(at));
-            assert!((curve.ap[at] - slow).abs() < 1e-6, "seed {seed}, threshold {at}: {} {slow}", curve.ap[at]);
+            assert!(
+                (curve.ap[at] - slow).abs() < 1e-6,
+                "seed {seed}, threshold {at}: {} {slow}",
+                curve.ap[at]
+            );
         }
     }
 }

@@ -28,9 +28,7 @@ fn exact_search_has_full_recall() {
     for metric in [Metric::InnerProduct, Metric::L2] {
         let options =
             Options { base: base.clone(), queries: queries.clone(), k: 10, metric, queries_max: Some(15) };
-        let make = |dim| -> Box<dyn twinset_index::VectorIndex> {
-            Box::new(ExactIndex::new(dim, metric))
-        };
+        let make = |dim| -> Box<dyn twinset_index::VectorIndex> { Box::new(ExactIndex::new(dim, metric)) };
         let report = run(&options, "exact", make, &unwatched).unwrap();
         assert_eq!((report.recall, report.base, report.queries), ([1.0; 3], 500, 15));
         assert!(report.queries_per_second > 0.0 && report.latency_ms[0] <= report.latency_ms[2]);

@@ -68,7 +68,9 @@ fn a_report_has_the_promised_shape_and_lists_what_was_left_out() {
     assert_eq!(report.unreadable[0].picture, "street/broken.png");
 
     let json = serde_json::to_value(&report).unwrap();
-    for pointer in ["/recall/1/0", "/recall/20/2", "/map/0", "/precision_at_10/0", "/mrr/0", "/ms_per_query/total"] {
+    for pointer in
+        ["/recall/1/0", "/recall/20/2", "/map/0", "/precision_at_10/0", "/mrr/0", "/ms_per_query/total"]
+    {
         assert!(json.pointer(pointer).is_some_and(serde_json::Value::is_number), "{pointer}: {json}");
     }
     assert_eq!(json["by_view"]["cross-view"]["queries"], 6);
@@ -149,10 +151,13 @@ fn wrong_splits_and_ids_are_told() {
 fn detection_and_categories_are_reported_in_their_shapes() {
     let dir = tempfile::tempdir().unwrap();
     sets(dir.path());
-    let options = detection::Options { data: dir.path().join("street"), split: Some("val".to_owned()), seed: 1 };
+    let options =
+        detection::Options { data: dir.path().join("street"), split: Some("val".to_owned()), seed: 1 };
     let report = serde_json::to_value(detection::run(&options, &models(), &unwatched).unwrap()).unwrap();
     assert_eq!((report["images"].as_u64(), report["boxes"].as_u64()), (Some(13), Some(12)));
-    for pointer in ["/ap", "/ap50", "/ap75", "/class_agnostic/ap50", "/class_agnostic/recall50", "/ms_per_image"] {
+    for pointer in
+        ["/ap", "/ap50", "/ap75", "/class_agnostic/ap50", "/class_agnostic/recall50", "/ms_per_image"]
+    {
         assert!(report.pointer(pointer).is_some_and(serde_json::Value::is_number), "{pointer}: {report}");
     }
     assert_eq!(report["per_category"]["dress"]["boxes"], 12);

@@ -16,7 +16,11 @@ fn shape(shop: &Shop) -> Result<CatalogueShape, Problem> {
     Ok(CatalogueShape {
         name: shop.name().to_string(),
         settings,
-        counts: CountsShape { products: counts.products, pictures: counts.pictures, images: counts.placements },
+        counts: CountsShape {
+            products: counts.products,
+            pictures: counts.pictures,
+            images: counts.placements,
+        },
         change: catalogue.last_seq()?,
         snapshot: shop.seq(),
     })
@@ -32,7 +36,9 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<CatalogueList>, 
             match state.shop(name.as_str()).and_then(|shop| shape(&shop)) {
                 Ok(item) => items.push(item),
                 // One catalogue that cannot be opened must not hide the others; /readyz tells of it.
-                Err(problem) => tracing::warn!(catalogue = %name, code = problem.code().name, "a catalogue cannot be opened"),
+                Err(problem) => {
+                    tracing::warn!(catalogue = %name, code = problem.code().name, "a catalogue cannot be opened")
+                }
             }
         }
         Ok::<_, Problem>(CatalogueList { items, next: None })
@@ -45,7 +51,10 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<CatalogueList>, 
     get, path = "/v1/catalogues/{catalogue}", tag = "catalogues", operation_id = "get_catalogue", params(("catalogue" = String, Path)),
     responses((status = 200, body = CatalogueShape), (status = 404, body = ProblemBody))
 )]
-pub(crate) async fn get(State(app): State<App>, Path(catalogue): Path<String>) -> Result<Json<CatalogueShape>, Problem> {
+pub(crate) async fn get(
+    State(app): State<App>,
+    Path(catalogue): Path<String>,
+) -> Result<Json<CatalogueShape>, Problem> {
     let state = app.clone();
     Ok(Json(app.store.run(move || shape(&*state.shop(&catalogue)?)).await?))
 }
@@ -58,7 +67,11 @@ pub(crate) async fn get(State(app): State<App>, Path(catalogue): Path<String>) -
     request_body(content = SettingsSchema),
     responses((status = 200, body = CatalogueShape), (status = 201, body = CatalogueShape), (status = 400, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody))
 )]
-pub(crate) async fn put(State(app): State<App>, Path(catalogue): Path<String>, request: Request) -> Result<(StatusCode, Json<CatalogueShape>), Problem> {
+pub(crate) async fn put(
+    State(app): State<App>,
+    Path(catalogue): Path<String>,
+    request: Request,
+) -> Result<(StatusCode, Json<CatalogueShape>), Problem> {
     let kind = kind(request.headers());
     let bytes = body(request).await?;
     let settings = match bytes.is_empty() {
@@ -66,7 +79,8 @@ pub(crate) async fn put(State(app): State<App>, Path(catalogue): Path<String>, r
         false if !is_json(&kind) => return Err(wrong_kind(&kind, "application/json")),
         false => Some(json::<Settings>(&bytes)?),
     };
-    let name = CatalogueName::parse(&catalogue).map_err(|error| Problem::new(&INVALID_VALUE, error.to_string()))?;
+    let name =
+        CatalogueName::parse(&catalogue).map_err(|error| Problem::new(&INVALID_VALUE, error.to_string()))?;
     let state = app.clone();
     let work = move || {
         let (status, shop) = match state.engine.create(&name, settings.clone().unwrap_or_default()) {
@@ -93,7 +107,10 @@ pub(crate) async fn put(State(app): State<App>, Path(catalogue): Path<String>, r
     delete, path = "/v1/catalogues/{catalogue}", tag = "catalogues", operation_id = "delete_catalogue", params(("catalogue" = String, Path)),
     responses((status = 204))
 )]
-pub(crate) async fn delete(State(app): State<App>, Path(catalogue): Path<String>) -> Result<StatusCode, Problem> {
+pub(crate) async fn delete(
+    State(app): State<App>,
+    Path(catalogue): Path<String>,
+) -> Result<StatusCode, Problem> {
     let state = app.clone();
     let work = move || {
         if let Ok(name) = CatalogueName::parse(&catalogue) {

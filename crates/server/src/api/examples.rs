@@ -38,12 +38,16 @@ pub(crate) struct ExampleList {
     get, path = "/v1/catalogues/{catalogue}/examples", tag = "search", operation_id = "list_examples", params(("catalogue" = String, Path)),
     responses((status = 200, body = ExampleList), (status = 404, body = ProblemBody))
 )]
-pub(crate) async fn list(State(app): State<App>, Path(catalogue): Path<String>) -> Result<Json<ExampleList>, Problem> {
+pub(crate) async fn list(
+    State(app): State<App>,
+    Path(catalogue): Path<String>,
+) -> Result<Json<ExampleList>, Problem> {
     let state = app.clone();
     let work = move || {
         let shop = state.shop(&catalogue)?;
         let given = given(&state, shop.name().as_str()).len();
-        let ids = if given > 0 { (1..=given).map(|n| n.to_string()).collect() } else { from_catalogue(&shop)? };
+        let ids =
+            if given > 0 { (1..=given).map(|n| n.to_string()).collect() } else { from_catalogue(&shop)? };
         let href = |id: &str| format!("/v1/catalogues/{}/examples/{}/content", shop.name(), percent(id));
         let items = ids.into_iter().map(|id| Example { href: href(&id), id }).collect();
         Ok::<_, Problem>(ExampleList { items })
@@ -59,7 +63,10 @@ fn given<'a>(app: &'a App, catalogue: &str) -> Vec<&'a ExamplePhoto> {
 /// Ids of a few products with pictures, of different kinds if there are such.
 fn from_catalogue(shop: &Shop) -> Result<Vec<String>, Problem> {
     let products = shop.catalogue().list(None, None, LOOKED_AT)?.items;
-    let shown: Vec<_> = products.iter().filter(|product| product.images.iter().any(|image| image.picture.is_some())).collect();
+    let shown: Vec<_> = products
+        .iter()
+        .filter(|product| product.images.iter().any(|image| image.picture.is_some()))
+        .collect();
     let kind = |at: usize| shown[at].category.as_ref().and_then(|category| category.path.last());
     let mut chosen: Vec<usize> = Vec::new();
     for at in 0..shown.len() {
@@ -67,7 +74,8 @@ fn from_catalogue(shop: &Shop) -> Result<Vec<String>, Problem> {
             chosen.push(at);
         }
     }
-    let more: Vec<usize> = (0..shown.len()).filter(|at| !chosen.contains(at)).take(SHOWN - chosen.len()).collect();
+    let more: Vec<usize> =
+        (0..shown.len()).filter(|at| !chosen.contains(at)).take(SHOWN - chosen.len()).collect();
     Ok(chosen.into_iter().chain(more).map(|at| shown[at].id.clone()).collect())
 }
 
@@ -86,7 +94,8 @@ pub(crate) async fn content(
     let missing = || Problem::new(&EXAMPLE_NOT_FOUND, "there is no example photo of this number");
     let given = given(&app, &catalogue);
     if !given.is_empty() {
-        let number = example.parse::<usize>().ok().and_then(|number| number.checked_sub(1)).ok_or_else(missing)?;
+        let number =
+            example.parse::<usize>().ok().and_then(|number| number.checked_sub(1)).ok_or_else(missing)?;
         let bytes = given.get(number).ok_or_else(missing)?.bytes.clone();
         let key = Key::new(PictureHash::of(&bytes), params.w, params.format);
         let made = match app.thumbnails.get(&key) {
@@ -99,7 +108,8 @@ pub(crate) async fn content(
             }
         };
         let kind = params.format.content_type();
-        return Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "private, max-age=300")], made).into_response());
+        return Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "private, max-age=300")], made)
+            .into_response());
     }
     let state = app.clone();
     let find = move || {

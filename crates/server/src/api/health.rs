@@ -46,13 +46,21 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<(StatusCode, Json<R
             Ok(names) => {
                 for name in names {
                     match state.shop(name.as_str()).and_then(|shop| Ok(shop.index_status()?)) {
-                        Err(problem) => missing.push(format!("catalogue {name} cannot be opened ({}); the log says why", problem.code().name)),
+                        Err(problem) => missing.push(format!(
+                            "catalogue {name} cannot be opened ({}); the log says why",
+                            problem.code().name
+                        )),
                         Ok(status) => {
                             if !matches!(status.state, IndexState::Ready) {
-                                notes.push(format!("catalogue {name}: {} of {} changes are searchable", status.seq, status.last_seq));
+                                notes.push(format!(
+                                    "catalogue {name}: {} of {} changes are searchable",
+                                    status.seq, status.last_seq
+                                ));
                             }
                             if status.last_error.is_some() {
-                                notes.push(format!("catalogue {name}: its index does not get on; the log says why"));
+                                notes.push(format!(
+                                    "catalogue {name}: its index does not get on; the log says why"
+                                ));
                             }
                         }
                     }
@@ -62,7 +70,11 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<(StatusCode, Json<R
         Ok::<_, Problem>((missing, notes))
     };
     let (missing, notes) = app.store.run(work).await?;
-    let (code, status) = if missing.is_empty() { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
+    let (code, status) = if missing.is_empty() {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
+    };
     Ok((code, Json(Ready { status, missing, notes })))
 }
 
@@ -74,7 +86,13 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse,
         let labels = format!("{{gate=\"{gate}\"}}");
         let help = |text: &'static str| if at == 0 { text } else { "" };
         gauge(&mut out, "twinset_gate_running", help("Blocking work under way."), &labels, running);
-        gauge(&mut out, "twinset_gate_waiting", help("Requests waiting for blocking work."), &labels, waiting);
+        gauge(
+            &mut out,
+            "twinset_gate_waiting",
+            help("Requests waiting for blocking work."),
+            &labels,
+            waiting,
+        );
     }
     let state = app.clone();
     let work = move || {
@@ -86,11 +104,35 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse,
             let help = |text: &'static str| if at == 0 { text } else { "" };
             gauge(&mut out, "twinset_products", help("Products."), &labels, counts.products);
             gauge(&mut out, "twinset_pictures", help("Different pictures."), &labels, counts.pictures);
-            gauge(&mut out, "twinset_pictures_unreadable", help("Pictures that cannot be read."), &labels, status.unreadable);
-            gauge(&mut out, "twinset_index_items", help("Pictures of products that are searchable."), &labels, status.items);
+            gauge(
+                &mut out,
+                "twinset_pictures_unreadable",
+                help("Pictures that cannot be read."),
+                &labels,
+                status.unreadable,
+            );
+            gauge(
+                &mut out,
+                "twinset_index_items",
+                help("Pictures of products that are searchable."),
+                &labels,
+                status.items,
+            );
             gauge(&mut out, "twinset_change_durable", help("Last durable change."), &labels, status.last_seq);
-            gauge(&mut out, "twinset_change_searchable", help("Last searchable change."), &labels, status.seq);
-            gauge(&mut out, "twinset_change_saved", help("Last change in the saved index."), &labels, status.saved_seq);
+            gauge(
+                &mut out,
+                "twinset_change_searchable",
+                help("Last searchable change."),
+                &labels,
+                status.seq,
+            );
+            gauge(
+                &mut out,
+                "twinset_change_saved",
+                help("Last change in the saved index."),
+                &labels,
+                status.saved_seq,
+            );
         }
         Ok::<_, Problem>(out)
     };

@@ -34,17 +34,23 @@ fn image<'a>(product: &'a Product, name: &str) -> Result<&'a Image, Problem> {
     params(("catalogue" = String, Path), ("id" = String, Path), ("name" = String, Path)),
     responses((status = 200, body = ImageShape), (status = 404, body = ProblemBody))
 )]
-pub(crate) async fn get(State(app): State<App>, Path((catalogue, id, name)): Path<ImagePath>) -> Result<Json<ImageShape>, Problem> {
+pub(crate) async fn get(
+    State(app): State<App>,
+    Path((catalogue, id, name)): Path<ImagePath>,
+) -> Result<Json<ImageShape>, Problem> {
     let state = app.clone();
     let work = move || {
         let shop = state.shop(&catalogue)?;
         let product = record(&shop, &id)?.product;
         let image = image(&product, &name)?;
         let bytes = image.picture.map(|hash| shop.catalogue().picture(&hash)).transpose()?.flatten();
-        let header = bytes.and_then(|bytes| twinset_photo::probe(&bytes, &state.engine.options().limits).ok());
+        let header =
+            bytes.and_then(|bytes| twinset_photo::probe(&bytes, &state.engine.options().limits).ok());
         let content = format!(
             "/v1/catalogues/{}/products/{}/images/{}/content",
-            shop.name(), percent(&product.id), percent(&image.name)
+            shop.name(),
+            percent(&product.id),
+            percent(&image.name)
         );
         Ok::<_, Problem>(ImageShape {
             name: image.name.clone(),
@@ -129,7 +135,9 @@ pub(crate) async fn put(
             let role = if product.images.is_empty() { Role::Main } else { Role::Additional };
             product.images.push(Image { name: name.clone(), role, ..Image::default() });
         }
-        if let (Some(claims), Some(image)) = (claims, product.images.iter_mut().find(|image| image.name == name)) {
+        if let (Some(claims), Some(image)) =
+            (claims, product.images.iter_mut().find(|image| image.name == name))
+        {
             image.url = claims.url.or(image.url.take());
             image.alt = claims.alt.or(image.alt.take());
             image.role = claims.role.unwrap_or(image.role);
@@ -166,7 +174,8 @@ pub(crate) async fn delete(
         let before = product.images.len();
         product.images.retain(|image| image.name != name);
         if product.images.len() < before {
-            let (_, _written) = write(&shop, ProductPut { product, pictures: Vec::new(), mode: Mode::Update }, params)?;
+            let (_, _written) =
+                write(&shop, ProductPut { product, pictures: Vec::new(), mode: Mode::Update }, params)?;
         }
         Ok::<_, Problem>(StatusCode::NO_CONTENT)
     };
@@ -213,10 +222,18 @@ pub(crate) async fn content(
 }
 
 /// A stored picture in the size asked for, from the cache or made now.
-pub(crate) async fn send(app: &App, shop: Arc<Shop>, picture: PictureHash, params: ContentParams, headers: &HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn send(
+    app: &App,
+    shop: Arc<Shop>,
+    picture: PictureHash,
+    params: ContentParams,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     if params.w == Some(0) {
         let last = WIDTHS[WIDTHS.len() - 1];
-        return Err(Problem::new(&crate::problem::INVALID_VALUE, format!("w is 0, it must be 1 to {last}")).at("w"));
+        return Err(
+            Problem::new(&crate::problem::INVALID_VALUE, format!("w is 0, it must be 1 to {last}")).at("w")
+        );
     }
     let key = Key::new(picture, params.w, params.format);
     let tag = key.etag();
@@ -228,7 +245,10 @@ pub(crate) async fn send(app: &App, shop: Arc<Shop>, picture: PictureHash, param
     } else {
         let state = app.clone();
         let make = move || {
-            let original = shop.catalogue().picture(&picture)?.ok_or_else(|| Problem::new(&IMAGE_NOT_FOUND, "the picture is not here any more"))?;
+            let original = shop
+                .catalogue()
+                .picture(&picture)?
+                .ok_or_else(|| Problem::new(&IMAGE_NOT_FOUND, "the picture is not here any more"))?;
             Ok::<_, Problem>(key.make(&original, &state.engine.options().limits)?)
         };
         let bytes = app.vision.run(make).await?;
@@ -238,7 +258,10 @@ pub(crate) async fn send(app: &App, shop: Arc<Shop>, picture: PictureHash, param
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(params.format.content_type()));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=300, stale-while-revalidate=86400"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, max-age=300, stale-while-revalidate=86400"),
+    );
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
     }

@@ -3,7 +3,9 @@
 use super::line::{Line, id_of, read};
 use super::products::status_name;
 use super::{Wait, wait};
-use crate::problem::{BAD_REQUEST, BODY_TOO_LARGE, PRODUCT_EXISTS, PRODUCT_NOT_FOUND, Problem, ProblemBody, TIMEOUT};
+use crate::problem::{
+    BAD_REQUEST, BODY_TOO_LARGE, PRODUCT_EXISTS, PRODUCT_NOT_FOUND, Problem, ProblemBody, TIMEOUT,
+};
 use crate::receive::{Params, kind, wrong_kind};
 use crate::shapes::ProductSchema;
 use crate::state::App;
@@ -95,11 +97,17 @@ pub(crate) async fn import(
     request: Request,
 ) -> Result<Response, Problem> {
     let kind = kind(request.headers());
-    if !matches!(kind.as_str(), NDJSON | "application/ndjson" | "application/jsonl" | "application/jsonlines" | "application/json") {
+    if !matches!(
+        kind.as_str(),
+        NDJSON | "application/ndjson" | "application/jsonl" | "application/jsonlines" | "application/json"
+    ) {
         return Err(wrong_kind(&kind, NDJSON));
     }
     if params.r#async {
-        return Err(super::unsupported("this server has no jobs yet; leave out `async` and read the answers as they come").at("async"));
+        return Err(super::unsupported(
+            "this server has no jobs yet; leave out `async` and read the answers as they come",
+        )
+        .at("async"));
     }
     let state = app.clone();
     let name = catalogue.clone();
@@ -145,7 +153,8 @@ impl Import {
                 Err(_) => match tokio::time::timeout(idle, body.next()).await {
                     Ok(next) => next,
                     Err(_) => {
-                        let problem = Problem::new(&TIMEOUT, "nothing more arrived; lines answered so far are kept");
+                        let problem =
+                            Problem::new(&TIMEOUT, "nothing more arrived; lines answered so far are kept");
                         self.push(Err(problem));
                         let _ = self.flush(true).await;
                         return;
@@ -173,7 +182,9 @@ impl Import {
                 }
                 rest.clear();
                 chunk = &chunk[end + 1..];
-                if (self.batch.len() >= BATCH_LINES || self.batch_bytes >= BATCH_BYTES) && self.flush(false).await.is_err() {
+                if (self.batch.len() >= BATCH_LINES || self.batch_bytes >= BATCH_BYTES)
+                    && self.flush(false).await.is_err()
+                {
                     return;
                 }
             }
@@ -226,12 +237,20 @@ impl Import {
         // An import waits for its turn instead of being refused half way.
         let answers = loop {
             match self.app.store.run(work.clone()).await {
-                Err(problem) if problem.code() == &crate::problem::BUSY => tokio::time::sleep(Duration::from_millis(200)).await,
+                Err(problem) if problem.code() == &crate::problem::BUSY => {
+                    tokio::time::sleep(Duration::from_millis(200)).await
+                }
                 other => break other,
             }
         };
         let answers = answers.unwrap_or_else(|problem| {
-            let failed = |line| LineAnswer { line, id: None, status: "failed", change: None, problem: Some(problem.body(None)) };
+            let failed = |line| LineAnswer {
+                line,
+                id: None,
+                status: "failed",
+                change: None,
+                problem: Some(problem.body(None)),
+            };
             numbers.into_iter().map(failed).collect()
         });
         let mut text = Vec::with_capacity(answers.len() * 80);
@@ -245,27 +264,42 @@ impl Import {
 }
 
 /// Blocking: one transaction for the puts and one for the removals between them, in the order of the lines.
-fn apply(app: &App, shop: &Shop, params: ImportParams, lines: Vec<(u64, Result<Bytes, Problem>)>) -> Vec<LineAnswer> {
+fn apply(
+    app: &App,
+    shop: &Shop,
+    params: ImportParams,
+    lines: Vec<(u64, Result<Bytes, Problem>)>,
+) -> Vec<LineAnswer> {
     let mode = match params.mode {
         ImportMode::Upsert => Mode::Upsert,
         ImportMode::Create => Mode::Create,
         ImportMode::Update => Mode::Update,
     };
-    let failed = |line: u64, id: Option<String>, problem: Problem| LineAnswer { line, id, status: "failed", change: None, problem: Some(problem.body(None)) };
+    let failed = |line: u64, id: Option<String>, problem: Problem| LineAnswer {
+        line,
+        id,
+        status: "failed",
+        change: None,
+        problem: Some(problem.body(None)),
+    };
     let mut answers: Vec<Option<LineAnswer>> = Vec::with_capacity(lines.len());
     let mut run: Vec<(usize, u64, Line)> = Vec::new();
     for (line, text) in lines {
-        let read = text.and_then(|text| read(app, &text, mode).map_err(|problem| (problem, id_of(&text))).map_err(|(problem, id)| {
-            answers.push(Some(failed(line, id, problem.clone())));
-            problem
-        }));
+        let read = text.and_then(|text| {
+            read(app, &text, mode).map_err(|problem| (problem, id_of(&text))).map_err(|(problem, id)| {
+                answers.push(Some(failed(line, id, problem.clone())));
+                problem
+            })
+        });
         match read {
             Ok(asked) => {
                 run.push((answers.len(), line, asked));
                 answers.push(None);
             }
             // Unless the text itself was refused, its answer has been pushed above.
-            Err(problem) if answers.last().and_then(Option::as_ref).is_none_or(|answer| answer.line != line) => {
+            Err(problem)
+                if answers.last().and_then(Option::as_ref).is_none_or(|answer| answer.line != line) =>
+            {
                 answers.push(Some(failed(line, None, problem)));
             }
             Err(_) => {}
@@ -282,19 +316,25 @@ fn apply(app: &App, shop: &Shop, params: ImportParams, lines: Vec<(u64, Result<B
             group.push(next);
         }
         let places: Vec<(usize, u64)> = group.iter().map(|(at, line, _)| (*at, *line)).collect();
-        let ids: Vec<String> = group.iter().map(|(_, _, line)| match line {
-            Line::Put(put) => put.product.id.clone(),
-            Line::Remove(id) => id.clone(),
-        }).collect();
+        let ids: Vec<String> = group
+            .iter()
+            .map(|(_, _, line)| match line {
+                Line::Put(put) => put.product.id.clone(),
+                Line::Remove(id) => id.clone(),
+            })
+            .collect();
         let outcomes = if params.dry_run {
             group.iter().map(|(_, _, line)| preview(shop, line)).collect()
         } else if removal {
             shop.remove(&ids).map_err(Problem::from)
         } else {
-            let puts: Vec<ProductPut> = group.into_iter().filter_map(|(_, _, line)| match line {
-                Line::Put(put) => Some(*put),
-                Line::Remove(_) => None,
-            }).collect();
+            let puts: Vec<ProductPut> = group
+                .into_iter()
+                .filter_map(|(_, _, line)| match line {
+                    Line::Put(put) => Some(*put),
+                    Line::Remove(_) => None,
+                })
+                .collect();
             shop.put(puts).map_err(Problem::from)
         };
         match outcomes {
@@ -315,8 +355,12 @@ fn apply(app: &App, shop: &Shop, params: ImportParams, lines: Vec<(u64, Result<B
 
 fn answer(line: u64, outcome: Outcome, removal: bool) -> LineAnswer {
     let problem = match outcome.status {
-        Status::Exists => Some(Problem::new(&PRODUCT_EXISTS, format!("there is a product '{}' already", outcome.id))),
-        Status::Absent if !removal => Some(Problem::new(&PRODUCT_NOT_FOUND, format!("there is no product '{}' to update", outcome.id))),
+        Status::Exists => {
+            Some(Problem::new(&PRODUCT_EXISTS, format!("there is a product '{}' already", outcome.id)))
+        }
+        Status::Absent if !removal => {
+            Some(Problem::new(&PRODUCT_NOT_FOUND, format!("there is no product '{}' to update", outcome.id)))
+        }
         _ => None,
     };
     let status = match (&problem, outcome.status) {
@@ -324,13 +368,21 @@ fn answer(line: u64, outcome: Outcome, removal: bool) -> LineAnswer {
         (None, Status::Absent) => "unchanged", // removing what is not there
         (None, status) => status_name(status),
     };
-    LineAnswer { line, id: Some(outcome.id), status, change: outcome.seq, problem: problem.map(|problem| problem.body(None)) }
+    LineAnswer {
+        line,
+        id: Some(outcome.id),
+        status,
+        change: outcome.seq,
+        problem: problem.map(|problem| problem.body(None)),
+    }
 }
 
 /// What a line would do.
 fn preview(shop: &Shop, line: &Line) -> Result<Outcome, Problem> {
     let (id, status) = match line {
-        Line::Remove(id) => (id, if shop.catalogue().get(id)?.is_some() { Status::Deleted } else { Status::Absent }),
+        Line::Remove(id) => {
+            (id, if shop.catalogue().get(id)?.is_some() { Status::Deleted } else { Status::Absent })
+        }
         Line::Put(put) => {
             let status = match (shop.catalogue().get(put.product.id.trim())?, put.mode) {
                 (Some(_), Mode::Create) => Status::Exists,
@@ -350,7 +402,8 @@ fn same(now: &Product, put: &ProductPut) -> bool {
     for image in &mut wanted.images {
         let given = put.pictures.iter().find(|(name, _)| *name == image.name);
         let kept = now.images.iter().find(|old| old.name == image.name).and_then(|old| old.picture);
-        image.picture = given.map(|(_, bytes)| twinset_photo::PictureHash::of(bytes)).or(image.picture).or(kept);
+        image.picture =
+            given.map(|(_, bytes)| twinset_photo::PictureHash::of(bytes)).or(image.picture).or(kept);
     }
     *now == wanted
 }
@@ -362,7 +415,10 @@ fn same(now: &Product, put: &ProductPut) -> bool {
     get, path = "/v1/catalogues/{catalogue}/products:export", tag = "products", operation_id = "export_products", params(("catalogue" = String, Path)),
     responses((status = 200, body = ProductSchema, content_type = "application/x-ndjson"), (status = 404, body = ProblemBody))
 )]
-pub(crate) async fn export(State(app): State<App>, Path(catalogue): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn export(
+    State(app): State<App>,
+    Path(catalogue): Path<String>,
+) -> Result<Response, Problem> {
     let state = app.clone();
     let shop = app.store.run(move || state.shop(&catalogue)).await?;
     // Read transactions are short of nothing but a thread: a slow reader holds one, so it is not a slot of the store.

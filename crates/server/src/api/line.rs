@@ -40,7 +40,10 @@ pub(crate) fn read(app: &App, line: &[u8], mode: Mode) -> Result<Line, Problem> 
     let bytes = match object.remove("pictures") {
         None => Map::new(),
         Some(Value::Object(pictures)) => pictures,
-        Some(_) => return Err(Problem::new(&BAD_REQUEST, "`pictures` is an object of base64 texts by image name").at("/pictures")),
+        Some(_) => {
+            return Err(Problem::new(&BAD_REQUEST, "`pictures` is an object of base64 texts by image name")
+                .at("/pictures"));
+        }
     };
     let mut links = text_list(&mut object, "image_link")?;
     links.extend(text_list(&mut object, "additional_image_link")?);
@@ -53,7 +56,8 @@ pub(crate) fn read(app: &App, line: &[u8], mode: Mode) -> Result<Line, Problem> 
     for member in ["price", "sale_price"] {
         if let Some(Value::String(text)) = object.get(member) {
             let money = money(text).ok_or_else(|| {
-                Problem::new(&BAD_REQUEST, "a price as text is an amount and a currency: `12.50 EUR`").at(format!("/{member}"))
+                Problem::new(&BAD_REQUEST, "a price as text is an amount and a currency: `12.50 EUR`")
+                    .at(format!("/{member}"))
             })?;
             object.insert(member.into(), money);
         }
@@ -62,7 +66,8 @@ pub(crate) fn read(app: &App, line: &[u8], mode: Mode) -> Result<Line, Problem> 
     let mut pictures = Vec::with_capacity(bytes.len());
     for (name, text) in bytes {
         let bad = |problem: Problem| problem.at(format!("/pictures/{name}"));
-        let text = text.as_str().ok_or_else(|| bad(Problem::new(&BAD_REQUEST, "a picture is a base64 text")))?;
+        let text =
+            text.as_str().ok_or_else(|| bad(Problem::new(&BAD_REQUEST, "a picture is a base64 text")))?;
         let bytes = super::search::picture(app, base64(text)?).map_err(bad)?;
         twinset_photo::probe(&bytes, &app.engine.options().limits).map_err(|error| bad(error.into()))?;
         if !product.images.iter().any(|image| image.name == name) {
@@ -71,17 +76,24 @@ pub(crate) fn read(app: &App, line: &[u8], mode: Mode) -> Result<Line, Problem> 
         }
         pictures.push((name, Arc::from(&bytes[..])));
     }
-    product.check().map_err(|fault| Problem::from(twinset_catalogue::CatalogueError::InvalidProduct(fault)))?;
+    product
+        .check()
+        .map_err(|fault| Problem::from(twinset_catalogue::CatalogueError::InvalidProduct(fault)))?;
     Ok(Line::Put(Box::new(ProductPut { product, pictures, mode })))
 }
 
 /// A text or a list of texts; the member is taken out.
 fn text_list(object: &mut Map<String, Value>, member: &str) -> Result<Vec<String>, Problem> {
-    let bad = || Problem::new(&BAD_REQUEST, format!("`{member}` is an address or a list of addresses")).at(format!("/{member}"));
+    let bad = || {
+        Problem::new(&BAD_REQUEST, format!("`{member}` is an address or a list of addresses"))
+            .at(format!("/{member}"))
+    };
     match object.remove(member) {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::String(one)) => Ok(vec![one]),
-        Some(Value::Array(many)) => many.into_iter().map(|one| one.as_str().map(str::to_owned).ok_or_else(bad)).collect(),
+        Some(Value::Array(many)) => {
+            many.into_iter().map(|one| one.as_str().map(str::to_owned).ok_or_else(bad)).collect()
+        }
         Some(_) => Err(bad()),
     }
 }

@@ -67,7 +67,8 @@ pub(crate) fn check_match(wanted: Option<&str>, record: Option<&Record>) -> Resu
     if fits {
         return Ok(());
     }
-    let now = record.map_or("it is not there".to_owned(), |record| format!("its etag is {}", etag(record.seq)));
+    let now =
+        record.map_or("it is not there".to_owned(), |record| format!("its etag is {}", etag(record.seq)));
     Err(Problem::new(&CHANGED_MEANWHILE, format!("if-match asks for {wanted}, and {now}")))
 }
 
@@ -77,9 +78,16 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 }
 
 /// Puts one product and says what became of it. Blocking.
-pub(crate) fn write(shop: &Shop, put: ProductPut, params: WriteParams) -> Result<(StatusCode, Tagged<Written>), Problem> {
-    put.product.check().map_err(|fault| Problem::from(twinset_catalogue::CatalogueError::InvalidProduct(fault)))?;
-    let outcome = shop.put(vec![put])?.pop().ok_or_else(|| Problem::new(&BAD_REQUEST, "nothing was written"))?;
+pub(crate) fn write(
+    shop: &Shop,
+    put: ProductPut,
+    params: WriteParams,
+) -> Result<(StatusCode, Tagged<Written>), Problem> {
+    put.product
+        .check()
+        .map_err(|fault| Problem::from(twinset_catalogue::CatalogueError::InvalidProduct(fault)))?;
+    let outcome =
+        shop.put(vec![put])?.pop().ok_or_else(|| Problem::new(&BAD_REQUEST, "nothing was written"))?;
     let change = match outcome.seq {
         Some(seq) => seq,
         None => shop.catalogue().last_seq()?,
@@ -114,15 +122,24 @@ pub(crate) fn status_name(status: Status) -> &'static str {
     get, path = "/v1/catalogues/{catalogue}/products", tag = "products", operation_id = "list_products", params(("catalogue" = String, Path), ListParams),
     responses((status = 200, body = ProductList), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody))
 )]
-pub(crate) async fn list(State(app): State<App>, Path(catalogue): Path<String>, Params(params): Params<ListParams>) -> Result<Json<ProductList>, Problem> {
+pub(crate) async fn list(
+    State(app): State<App>,
+    Path(catalogue): Path<String>,
+    Params(params): Params<ListParams>,
+) -> Result<Json<ProductList>, Problem> {
     let filter = params.filter.as_deref().map(Filter::parse).transpose()?;
     let limit = params.limit.unwrap_or(PAGE);
     if !(1..=PAGE_MOST).contains(&limit) {
-        return Err(Problem::new(&crate::problem::INVALID_VALUE, format!("limit is {limit}, it must be 1 to {PAGE_MOST}")).at("limit"));
+        return Err(Problem::new(
+            &crate::problem::INVALID_VALUE,
+            format!("limit is {limit}, it must be 1 to {PAGE_MOST}"),
+        )
+        .at("limit"));
     }
     let state = app.clone();
     let work = move || {
-        let page = state.shop(&catalogue)?.catalogue().list(filter.as_ref(), params.after.as_deref(), limit)?;
+        let page =
+            state.shop(&catalogue)?.catalogue().list(filter.as_ref(), params.after.as_deref(), limit)?;
         Ok::<_, Problem>(ProductList { items: page.items, next: page.next })
     };
     Ok(Json(app.store.run(work).await?))
@@ -134,7 +151,10 @@ pub(crate) async fn list(State(app): State<App>, Path(catalogue): Path<String>, 
     params(("catalogue" = String, Path), ("id" = String, Path)),
     responses((status = 200, body = ProductSchema), (status = 404, body = ProblemBody))
 )]
-pub(crate) async fn get(State(app): State<App>, Path((catalogue, id)): Path<(String, String)>) -> Result<Tagged<Product>, Problem> {
+pub(crate) async fn get(
+    State(app): State<App>,
+    Path((catalogue, id)): Path<(String, String)>,
+) -> Result<Tagged<Product>, Problem> {
     let state = app.clone();
     let record = app.store.run(move || record(&*state.shop(&catalogue)?, &id)).await?;
     Ok(([(header::ETAG, etag(record.seq))], Json(record.product)))
@@ -189,7 +209,11 @@ fn product_from(bytes: &[u8], id: &str) -> Result<Product, Problem> {
                 object.insert("id".into(), Value::from(id));
             }
             Some(given) if given.as_str().map(str::trim) == Some(id.trim()) => {}
-            Some(_) => return Err(Problem::new(&BAD_REQUEST, "`id` in the body is not the one in the address").at("/id")),
+            Some(_) => {
+                return Err(
+                    Problem::new(&BAD_REQUEST, "`id` in the body is not the one in the address").at("/id")
+                );
+            }
         }
     }
     parse(value)
@@ -198,7 +222,11 @@ fn product_from(bytes: &[u8], id: &str) -> Result<Product, Problem> {
 pub(crate) fn parse(value: Value) -> Result<Product, Problem> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
-        let pointer = if path == "." { String::new() } else { format!("/{}", path.replace(['.', '['], "/").replace(']', "")) };
+        let pointer = if path == "." {
+            String::new()
+        } else {
+            format!("/{}", path.replace(['.', '['], "/").replace(']', ""))
+        };
         Problem::new(&BAD_REQUEST, error.inner().to_string()).at(pointer)
     })
 }
@@ -240,7 +268,11 @@ pub(crate) async fn patch(
         let mut value = serde_json::to_value(&record.product).map_err(|error| Problem::internal(&error))?;
         merge(&mut value, &patch);
         if value.get("id").and_then(Value::as_str) != Some(&record.product.id) {
-            return Err(Problem::new(&BAD_REQUEST, "an id cannot be changed; put a new product and remove this one").at("/id"));
+            return Err(Problem::new(
+                &BAD_REQUEST,
+                "an id cannot be changed; put a new product and remove this one",
+            )
+            .at("/id"));
         }
         write(&shop, ProductPut { product: parse(value)?, pictures: Vec::new(), mode: Mode::Update }, params)
     };
@@ -298,7 +330,10 @@ pub(crate) async fn delete(
             None => shop.catalogue().last_seq()?,
         };
         wait(&shop, change, params.wait, params.timeout_ms);
-        Ok::<_, Problem>((StatusCode::NO_CONTENT, [(HeaderName::from_static("twinset-change"), change.to_string())]))
+        Ok::<_, Problem>((
+            StatusCode::NO_CONTENT,
+            [(HeaderName::from_static("twinset-change"), change.to_string())],
+        ))
     };
     app.store.run(work).await
 }

@@ -35,9 +35,11 @@ pub(crate) struct SearchParams {
 
 impl SearchParams {
     fn query(&self) -> Result<SearchQuery, Problem> {
-        let bad = || Problem::new(&INVALID_VALUE, "region must be four numbers `x,y,w,h` in 0..=1").at("region");
+        let bad =
+            || Problem::new(&INVALID_VALUE, "region must be four numbers `x,y,w,h` in 0..=1").at("region");
         let region = self.region.as_deref().map(|text| {
-            let numbers: Vec<f32> = text.split(',').map(|n| n.trim().parse()).collect::<Result<_, _>>().map_err(|_| bad())?;
+            let numbers: Vec<f32> =
+                text.split(',').map(|n| n.trim().parse()).collect::<Result<_, _>>().map_err(|_| bad())?;
             let [x, y, w, h] = numbers[..] else { return Err(bad()) };
             Ok(crate::shapes::BoxShape { x, y, w, h })
         });
@@ -85,9 +87,14 @@ pub(crate) async fn search(
     let (photo, query) = if kind == "multipart/form-data" {
         params.only_min_snapshot()?;
         let form = form(request).await?;
-        let query: SearchQuery = form.query.map_or_else(|| Ok(SearchQuery::default()), |bytes| json(&bytes))?;
+        let query: SearchQuery =
+            form.query.map_or_else(|| Ok(SearchQuery::default()), |bytes| json(&bytes))?;
         if query.image.is_some() {
-            return Err(Problem::new(&crate::problem::BAD_REQUEST, "the form has an image twice: as a part and in the query").at("/image"));
+            return Err(Problem::new(
+                &crate::problem::BAD_REQUEST,
+                "the form has an image twice: as a part and in the query",
+            )
+            .at("/image"));
         }
         (Some(form.image), query)
     } else if is_json(&kind) {
@@ -118,8 +125,12 @@ pub(crate) async fn search(
     let answer = answer.await?;
     let timing = answer.timing;
     for (stage, took_ms) in [
-        ("decode", timing.decode), ("detect", timing.detect), ("embed", timing.embed),
-        ("index", timing.index), ("local", timing.local), ("total", timing.total),
+        ("decode", timing.decode),
+        ("detect", timing.detect),
+        ("embed", timing.embed),
+        ("index", timing.index),
+        ("local", timing.local),
+        ("total", timing.total),
     ] {
         app.metrics.stage(stage, took_ms);
     }
@@ -138,20 +149,32 @@ pub(crate) struct SearchForm {
 
 fn engine_request(app: &App, photo: Option<Bytes>, query: SearchQuery) -> Result<SearchRequest, Problem> {
     if query.text.as_deref().is_some_and(|text| !text.trim().is_empty()) {
-        return Err(super::unsupported("the model of this server reads no words; leave out `text`, and use `filter` for claims").at("/text"));
+        return Err(super::unsupported(
+            "the model of this server reads no words; leave out `text`, and use `filter` for claims",
+        )
+        .at("/text"));
     }
-    let image = match (photo, query.image) {
-        (Some(bytes), _) => QueryImage::Bytes(picture(app, bytes)?.to_vec()),
-        (None, Some(ImageRef::Base64(text))) => QueryImage::Bytes(picture(app, base64(&text)?)?.to_vec()),
-        (None, Some(ImageRef::Product(id))) => QueryImage::Product(id),
-        (None, Some(ImageRef::Url(_))) => {
-            return Err(super::unsupported("this server fetches no pictures; send the photo itself").at("/image/url"));
-        }
-        (None, Some(ImageRef::Upload(_))) => {
-            return Err(super::unsupported("this server keeps no uploads; send the photo itself").at("/image/upload"));
-        }
-        (None, None) => return Err(Problem::new(&crate::problem::BAD_REQUEST, "there is nothing to search with: `image` is missing").at("/image")),
-    };
+    let image =
+        match (photo, query.image) {
+            (Some(bytes), _) => QueryImage::Bytes(picture(app, bytes)?.to_vec()),
+            (None, Some(ImageRef::Base64(text))) => QueryImage::Bytes(picture(app, base64(&text)?)?.to_vec()),
+            (None, Some(ImageRef::Product(id))) => QueryImage::Product(id),
+            (None, Some(ImageRef::Url(_))) => {
+                return Err(super::unsupported("this server fetches no pictures; send the photo itself")
+                    .at("/image/url"));
+            }
+            (None, Some(ImageRef::Upload(_))) => {
+                return Err(super::unsupported("this server keeps no uploads; send the photo itself")
+                    .at("/image/upload"));
+            }
+            (None, None) => {
+                return Err(Problem::new(
+                    &crate::problem::BAD_REQUEST,
+                    "there is nothing to search with: `image` is missing",
+                )
+                .at("/image"));
+            }
+        };
     let mut request = SearchRequest::new(image);
     request.detect = match query.detect {
         Detect::Auto => query.region.is_none(),
@@ -200,7 +223,12 @@ pub(crate) async fn detect(State(app): State<App>, request: Request) -> Result<J
     } else if is_json(&kind) {
         match json::<DetectQuery>(&body(request).await?)?.image {
             ImageRef::Base64(text) => base64(&text)?,
-            _ => return Err(super::unsupported("detection reads the photo itself: give it as base64, as the body or in a form").at("/image")),
+            _ => {
+                return Err(super::unsupported(
+                    "detection reads the photo itself: give it as base64, as the body or in a form",
+                )
+                .at("/image"));
+            }
         }
     } else if is_picture(&kind) {
         body(request).await?
@@ -234,6 +262,9 @@ pub(crate) fn base64(text: &str) -> Result<Bytes, Problem> {
     let url_safe = text.contains(['-', '_']);
     let alphabet = if url_safe { &base64::alphabet::URL_SAFE } else { &base64::alphabet::STANDARD };
     let decoded = GeneralPurpose::new(alphabet, config).decode(text.trim());
-    let bytes = decoded.map_err(|error| Problem::new(&crate::problem::BAD_REQUEST, format!("the base64 text cannot be read: {error}")).at("/image/base64"))?;
+    let bytes = decoded.map_err(|error| {
+        Problem::new(&crate::problem::BAD_REQUEST, format!("the base64 text cannot be read: {error}"))
+            .at("/image/base64")
+    })?;
     Ok(bytes.into())
 }

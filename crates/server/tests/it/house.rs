@@ -78,19 +78,32 @@ impl House {
                 10 + id.len()
             );
             house.put(&format!("/v1/catalogues/main/products/{id}"), &product).await.ok(201);
-            let path = format!("/v1/catalogues/main/products/{id}/images/main?wait=searchable&timeout_ms=30000");
-            let put = house.send(Method::PUT, &path, &[("content-type", "image/jpeg")], picture(*colour)).await;
+            let path =
+                format!("/v1/catalogues/main/products/{id}/images/main?wait=searchable&timeout_ms=30000");
+            let put =
+                house.send(Method::PUT, &path, &[("content-type", "image/jpeg")], picture(*colour)).await;
             assert_eq!(put.ok(200).json()["searchable"], true);
         }
         house
     }
 
-    pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = self.router.clone().oneshot(request.body(body.into()).expect("a request")).await.expect("no failure");
+        let response = self
+            .router
+            .clone()
+            .oneshot(request.body(body.into()).expect("a request"))
+            .await
+            .expect("no failure");
         let (head, body) = response.into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
         Answer { status: head.status, headers: head.headers, body }

@@ -10,7 +10,10 @@ const AT: &str = "/v1/catalogues/main/products:import";
 const NDJSON: [(&str, &str); 1] = [("content-type", "application/x-ndjson")];
 
 fn told(lines: &[Value]) -> Vec<(u64, &str)> {
-    lines.iter().map(|line| (line["line"].as_u64().unwrap_or(0), line["status"].as_str().unwrap_or(""))).collect()
+    lines
+        .iter()
+        .map(|line| (line["line"].as_u64().unwrap_or(0), line["status"].as_str().unwrap_or("")))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,23 +32,42 @@ async fn each_line_has_its_answer() {
         format_args!(r#"{{"id":"c","pictures":{{"main":"{base64}"}}}}"#),
         r#"{"id":"a","deleted":true}"#, // without a line break at the end
     );
-    let dry = house.send(Method::POST, &format!("{AT}?dry_run=true"), &NDJSON, lines.clone()).await.ok(200).lines();
+    let dry =
+        house.send(Method::POST, &format!("{AT}?dry_run=true"), &NDJSON, lines.clone()).await.ok(200).lines();
     assert_eq!(dry.len(), 7);
-    assert_eq!(house.get("/v1/catalogues/main").await.json()["counts"]["products"], 0, "a dry run changes nothing");
+    assert_eq!(
+        house.get("/v1/catalogues/main").await.json()["counts"]["products"],
+        0,
+        "a dry run changes nothing"
+    );
 
-    let answers = house.send(Method::POST, &format!("{AT}?wait=searchable&timeout_ms=30000"), &NDJSON, lines).await.ok(200).lines();
+    let answers = house
+        .send(Method::POST, &format!("{AT}?wait=searchable&timeout_ms=30000"), &NDJSON, lines)
+        .await
+        .ok(200)
+        .lines();
     assert_eq!(
         told(&answers),
-        [(1, "created"), (3, "failed"), (4, "failed"), (5, "unchanged"), (6, "unchanged"), (7, "created"), (8, "deleted")]
+        [
+            (1, "created"),
+            (3, "failed"),
+            (4, "failed"),
+            (5, "unchanged"),
+            (6, "unchanged"),
+            (7, "created"),
+            (8, "deleted")
+        ]
     );
     assert_eq!((&answers[1]["id"], &answers[1]["problem"]["code"]), (&json!("b"), &json!("bad_request")));
     assert!(answers[0]["change"].as_u64() < answers[6]["change"].as_u64());
     let kept = house.get("/v1/catalogues/main/products/c").await.ok(200).json();
     assert!(kept["images"][0]["picture"].is_string());
 
-    let modes = [("create", r#"{"id":"c"}"#, "product_exists"), ("update", r#"{"id":"new"}"#, "product_not_found")];
+    let modes =
+        [("create", r#"{"id":"c"}"#, "product_exists"), ("update", r#"{"id":"new"}"#, "product_not_found")];
     for (mode, line, code) in modes {
-        let answers = house.send(Method::POST, &format!("{AT}?mode={mode}"), &NDJSON, line).await.ok(200).lines();
+        let answers =
+            house.send(Method::POST, &format!("{AT}?mode={mode}"), &NDJSON, line).await.ok(200).lines();
         assert_eq!((told(&answers), &answers[0]["problem"]["code"]), (vec![(1, "failed")], &json!(code)));
     }
     house.send(Method::POST, &format!("{AT}?async=true"), &NDJSON, "").await.problem(422, "unsupported");
@@ -64,7 +86,8 @@ async fn a_gzip_of_many_products_exports_and_imports_unchanged() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(lines.as_bytes()).expect("memory");
     let headers = [NDJSON[0], ("content-encoding", "gzip")];
-    let answers = house.send(Method::POST, AT, &headers, gzip.finish().expect("memory")).await.ok(200).lines();
+    let answers =
+        house.send(Method::POST, AT, &headers, gzip.finish().expect("memory")).await.ok(200).lines();
     assert!(answers.len() == 1000 && answers.iter().all(|line| line["status"] == "created"));
     let export = house.get("/v1/catalogues/main/products:export").await.ok(200);
     assert_eq!(export.lines().len(), 1000);

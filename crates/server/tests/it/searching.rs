@@ -14,7 +14,12 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 fn ids(answer: &Value) -> Vec<&str> {
-    answer["results"].as_array().expect("results").iter().filter_map(|one| one["product"]["id"].as_str()).collect()
+    answer["results"]
+        .as_array()
+        .expect("results")
+        .iter()
+        .filter_map(|one| one["product"]["id"].as_str())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,15 +28,24 @@ async fn a_photo_finds_its_product_however_it_is_sent() {
     let jpeg = picture(RED);
     let query = r#"{"detect":"off","explain":"parts","facets":["color"],"limit":5}"#;
 
-    let raw = house.send(Method::POST, &format!("{AT}?limit=5"), &[("content-type", "image/jpeg")], jpeg.clone()).await.ok(200).json();
+    let raw = house
+        .send(Method::POST, &format!("{AT}?limit=5"), &[("content-type", "image/jpeg")], jpeg.clone())
+        .await
+        .ok(200)
+        .json();
     assert_eq!(ids(&raw)[0], "red");
     let body = format!(r#"{{"image":{{"base64":"{}"}},{}"#, base64(&jpeg), &query[1..]);
     let whole = house.post(AT, &body).await.ok(200).json();
     assert_eq!(ids(&whole)[0], "red");
     let form = [
-        &b"--XX\r\ncontent-disposition: form-data; name=\"query\"\r\ncontent-type: application/json\r\n\r\n"[..], query.as_bytes(),
-        b"\r\n--XX\r\ncontent-disposition: form-data; name=\"image\"; filename=\"p.png\"\r\n\r\n", &encode_png(&photo(RED)), b"\r\n--XX--\r\n",
-    ].concat();
+        &b"--XX\r\ncontent-disposition: form-data; name=\"query\"\r\ncontent-type: application/json\r\n\r\n"
+            [..],
+        query.as_bytes(),
+        b"\r\n--XX\r\ncontent-disposition: form-data; name=\"image\"; filename=\"p.png\"\r\n\r\n",
+        &encode_png(&photo(RED)),
+        b"\r\n--XX--\r\n",
+    ]
+    .concat();
     let multipart = [("content-type", "multipart/form-data; boundary=XX")];
     assert_eq!(ids(&house.send(Method::POST, AT, &multipart, form).await.ok(200).json())[0], "red");
     let own = house.post(AT, r#"{"image":{"product":"navy"}}"#).await.ok(200).json();
@@ -62,25 +76,37 @@ async fn a_photo_finds_its_product_however_it_is_sent() {
     early.problem(503, "snapshot_not_reached");
     assert!(!early.header("retry-after").is_empty());
 
-    let found = house.send(Method::POST, "/v1/detect", &[("content-type", "image/jpeg")], jpeg).await.ok(200).json();
+    let found =
+        house.send(Method::POST, "/v1/detect", &[("content-type", "image/jpeg")], jpeg).await.ok(200).json();
     assert_eq!((&found["width"], found["regions"].is_array()), (&json!(160), true));
 
     let metrics = house.get("/metrics").await.ok(200).text();
-    for line in ["twinset_products{catalogue=\"main\"} 2", "twinset_search_stage_seconds_count{stage=\"embed\"}", "route=\"/v1/catalogues/{catalogue}/search\",method=\"POST\",status=\"200\""] {
+    for line in [
+        "twinset_products{catalogue=\"main\"} 2",
+        "twinset_search_stage_seconds_count{stage=\"embed\"}",
+        "route=\"/v1/catalogues/{catalogue}/search\",method=\"POST\",status=\"200\"",
+    ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_searches_are_told_what_is_wrong() {
-    let options = ServerOptions { max_picture_bytes: 50_000, max_body_bytes: 100_000, ..ServerOptions::default() };
+    let options =
+        ServerOptions { max_picture_bytes: 50_000, max_body_bytes: 100_000, ..ServerOptions::default() };
     let house = House::with(options);
     house.put("/v1/catalogues/main", "").await.ok(201);
     let jpeg = [("content-type", "image/jpeg")];
     let image = format!(r#""image":{{"base64":"{}"}}"#, base64(&picture(RED)));
-    house.send(Method::POST, "/v1/catalogues/none/search", &jpeg, picture(RED)).await.problem(404, "catalogue_not_found");
+    house
+        .send(Method::POST, "/v1/catalogues/none/search", &jpeg, picture(RED))
+        .await
+        .problem(404, "catalogue_not_found");
     house.send(Method::POST, AT, &jpeg, "<html>").await.problem(415, "picture_format");
-    house.send(Method::POST, AT, &jpeg, picture(RED)[..300].to_vec()).await.problem(422, "picture_unreadable");
+    house
+        .send(Method::POST, AT, &jpeg, picture(RED)[..300].to_vec())
+        .await
+        .problem(422, "picture_unreadable");
     house.send(Method::POST, AT, &jpeg, vec![0; 60_000]).await.problem(413, "picture_too_large");
     house.send(Method::POST, AT, &jpeg, vec![0; 200_000]).await.problem(413, "body_too_large");
     house.send(Method::POST, AT, &[("content-type", "text/plain")], "x").await.problem(415, "content_type");
@@ -92,8 +118,12 @@ async fn bad_searches_are_told_what_is_wrong() {
     house.post(AT, &format!(r#"{{{image},"limit":501}}"#)).await.problem(422, "invalid_value");
     house.post(AT, &format!(r#"{{{image},"limits":5}}"#)).await.problem(400, "bad_request");
     house.post(AT, &format!(r#"{{{image},"facets":["weight"]}}"#)).await.problem(422, "invalid_value");
-    house.post(AT, &format!(r#"{{{image},"region":{{"x":2,"y":2,"w":1,"h":1}}}}"#)).await.problem(422, "invalid_value");
-    let filter = house.post(AT, &format!(r#"{{{image},"filter":"price <"}}"#)).await.problem(400, "filter_syntax");
+    house
+        .post(AT, &format!(r#"{{{image},"region":{{"x":2,"y":2,"w":1,"h":1}}}}"#))
+        .await
+        .problem(422, "invalid_value");
+    let filter =
+        house.post(AT, &format!(r#"{{{image},"filter":"price <"}}"#)).await.problem(400, "filter_syntax");
     assert_eq!(filter["errors"][0]["pointer"], "/filter");
     let unknown = house.send(Method::POST, &format!("{AT}?k=5"), &jpeg, picture(RED)).await;
     unknown.problem(400, "bad_request");

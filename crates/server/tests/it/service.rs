@@ -23,16 +23,26 @@ async fn every_answer_has_an_id_and_the_headers_that_keep_browsers_safe() {
 async fn pages_of_other_sites_change_nothing() {
     let house = House::new();
     let cross = |origin: &'static str| [("origin", origin), ("host", "127.0.0.1:8080")];
-    house.send(Method::PUT, "/v1/catalogues/main", &cross("https://evil.example"), "").await.problem(403, "cross_origin");
+    house
+        .send(Method::PUT, "/v1/catalogues/main", &cross("https://evil.example"), "")
+        .await
+        .problem(403, "cross_origin");
     house.send(Method::PUT, "/v1/catalogues/main", &cross("null"), "").await.problem(403, "cross_origin");
     let read = house.send(Method::GET, "/v1/catalogues", &cross("https://evil.example"), "").await.ok(200);
     assert_eq!(read.header("access-control-allow-origin"), "", "and they cannot read what comes back");
     house.send(Method::PUT, "/v1/catalogues/main", &cross("http://127.0.0.1:8080"), "").await.ok(201);
 
-    let allowed = House::with(ServerOptions { cors_origins: vec!["https://shop.example".into()], ..ServerOptions::default() });
-    let made = allowed.send(Method::PUT, "/v1/catalogues/main", &cross("https://shop.example"), "").await.ok(201);
+    let allowed = House::with(ServerOptions {
+        cors_origins: vec!["https://shop.example".into()],
+        ..ServerOptions::default()
+    });
+    let made =
+        allowed.send(Method::PUT, "/v1/catalogues/main", &cross("https://shop.example"), "").await.ok(201);
     assert_eq!(made.header("access-control-allow-origin"), "https://shop.example");
-    allowed.send(Method::PUT, "/v1/catalogues/main", &cross("https://evil.example"), "").await.problem(403, "cross_origin");
+    allowed
+        .send(Method::PUT, "/v1/catalogues/main", &cross("https://evil.example"), "")
+        .await
+        .problem(403, "cross_origin");
 }
 
 /// The committed description is what the code says. TWINSET_UPDATE=1 writes it anew.
@@ -44,12 +54,18 @@ fn the_committed_description_is_current() {
         std::fs::write(&path, &now).expect("written");
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == now, "the API has changed: run this test with TWINSET_UPDATE=1, look at the difference, commit it");
+    assert!(
+        committed == now,
+        "the API has changed: run this test with TWINSET_UPDATE=1, look at the difference, commit it"
+    );
     let api = serde_json::to_value(openapi()).expect("JSON");
     assert!(api["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
     for (path, methods) in api["paths"].as_object().expect("paths") {
         for (method, operation) in methods.as_object().expect("methods") {
-            assert!(operation["operationId"].is_string() && operation["summary"].is_string(), "{method} {path}");
+            assert!(
+                operation["operationId"].is_string() && operation["summary"].is_string(),
+                "{method} {path}"
+            );
         }
     }
 }

@@ -15,7 +15,14 @@ pub(super) fn make(m: &mut Maker, cut: Cut) {
 }
 
 fn waistband(m: &mut Maker, half: f32, y: f32, height: f32, fill: Fill, dip: f32) {
-    let band = Path::new().k(half, y).k(half + 0.003, y + height).s(0.0, y + height + dip).mirrored().k(-half, y).s(0.0, y + dip).closed();
+    let band = Path::new()
+        .k(half, y)
+        .k(half + 0.003, y + height)
+        .s(0.0, y + height + dip)
+        .mirrored()
+        .k(-half, y)
+        .s(0.0, y + dip)
+        .closed();
     let mut part = Part::new(band, fill);
     part.round = 0.01;
     part.shadow = 0.007;
@@ -51,7 +58,15 @@ fn skirt(m: &mut Maker, cut: Cut) {
     if !sharp {
         let y = bottom - 0.02;
         let h = hem - 0.008;
-        m.stitch(&Path::new().s(-h, y).s(-h * 0.5, y + dip * 0.85).s(0.0, y + dip).s(h * 0.5, y + dip * 0.85).s(h, y).open());
+        m.stitch(
+            &Path::new()
+                .s(-h, y)
+                .s(-h * 0.5, y + dip * 0.85)
+                .s(0.0, y + dip)
+                .s(h * 0.5, y + dip * 0.85)
+                .s(h, y)
+                .open(),
+        );
     }
     match cut {
         Cut::PencilSkirt => m.seam(&[[0.03, bottom - 0.14], [0.03, bottom]]),
@@ -111,13 +126,22 @@ fn trousers(m: &mut Maker, cut: Cut) {
     }
     let outline = path.k(0.002, crotch).mirrored().closed();
     let fold = if tights { 0.1 } else { 0.5 };
-    m.parts.push(Part { round: 0.035, fold, id: if m.pose.back() { 12 } else { 11 }, ..Part::new(outline, Fill::Cloth) });
+    m.parts.push(Part {
+        round: 0.035,
+        fold,
+        id: if m.pose.back() { 12 } else { 11 },
+        ..Part::new(outline, Fill::Cloth)
+    });
     if tights {
         waistband(m, waist, WAIST_Y, 0.03, Fill::Inside(0.8), 0.008);
         return;
     }
     // The crease between the legs and the rise.
-    m.parts.push(Part::line(&Path::new().s(0.0, WAIST_Y + 0.04).s(0.004, 0.6).s(0.0, crotch).open(), 0.004, Fill::Inside(0.6)));
+    m.parts.push(Part::line(
+        &Path::new().s(0.0, WAIST_Y + 0.04).s(0.004, 0.6).s(0.0, crotch).open(),
+        0.004,
+        Fill::Inside(0.6),
+    ));
     let front = !m.pose.back();
     let denim = cut == Cut::Jeans;
     if front {
@@ -127,7 +151,10 @@ fn trousers(m: &mut Maker, cut: Cut) {
         }
         for side in [-1.0, 1.0] {
             let pocket = if denim || cut == Cut::Shorts {
-                Path::new().s(side * waist * 0.5, WAIST_Y + 0.035).s(side * waist * 0.66, WAIST_Y + 0.095).s(side * (hip - 0.022), WAIST_Y + 0.125)
+                Path::new()
+                    .s(side * waist * 0.5, WAIST_Y + 0.035)
+                    .s(side * waist * 0.66, WAIST_Y + 0.095)
+                    .s(side * (hip - 0.022), WAIST_Y + 0.125)
             } else {
                 Path::new().s(side * waist * 0.72, WAIST_Y + 0.04).s(side * (hip - 0.028), WAIST_Y + 0.19)
             };
@@ -140,7 +167,8 @@ fn trousers(m: &mut Maker, cut: Cut) {
         for side in [-1.0f32, 1.0] {
             let (x0, x1) = (side * 0.045, side * 0.155);
             let y = WAIST_Y + 0.1;
-            let p = vec![[x0, y], [x1, y - 0.006], [x1, y + 0.11], [(x0 + x1) * 0.5, y + 0.135], [x0, y + 0.115]];
+            let p =
+                vec![[x0, y], [x1, y - 0.006], [x1, y + 0.11], [(x0 + x1) * 0.5, y + 0.135], [x0, y + 0.115]];
             m.parts.push(Part { round: 0.004, shadow: 0.007, ..Part::new(p, Fill::Cloth) });
         }
         m.stitch(&[[-waist, WAIST_Y + 0.055], [0.0, WAIST_Y + 0.085], [waist, WAIST_Y + 0.055]]);
@@ -148,23 +176,47 @@ fn trousers(m: &mut Maker, cut: Cut) {
     if matches!(cut, Cut::WideTrousers | Cut::Chinos) && m.rng.chance(0.6) {
         for side in [-1.0, 1.0] {
             let c = |y: f32| side * centre(y);
-            m.parts.push(Part { shadow: 0.0, ..Part::line(&[[c(0.56), 0.56], [c(knee_y), knee_y], [c(bottom), bottom - 0.01]], 0.004, Fill::Inside(0.8)) });
+            m.parts.push(Part {
+                shadow: 0.0,
+                ..Part::line(
+                    &[[c(0.56), 0.56], [c(knee_y), knee_y], [c(bottom), bottom - 0.01]],
+                    0.004,
+                    Fill::Inside(0.8),
+                )
+            });
         }
     }
     let (in_x, out_x) = ((hem_c - hem).max(0.012), hem_c + hem);
     match cut {
         Cut::Joggers => {
             let rib = m.rib();
-            let cuff = vec![[in_x + 0.004, bottom - 0.055], [out_x - 0.002, bottom - 0.057], [out_x - 0.01, bottom + 0.004], [in_x + 0.01, bottom + 0.006]];
+            let cuff = vec![
+                [in_x + 0.004, bottom - 0.055],
+                [out_x - 0.002, bottom - 0.057],
+                [out_x - 0.01, bottom + 0.004],
+                [in_x + 0.01, bottom + 0.006],
+            ];
             m.both(Part { round: 0.014, shadow: 0.006, ..Part::new(cuff, rib) });
             for side in [-1.0, 1.0] {
-                let cord = Path::new().s(side * 0.012, WAIST_Y + 0.02).s(side * 0.022, WAIST_Y + 0.09).s(side * 0.016, WAIST_Y + 0.15).open();
+                let cord = Path::new()
+                    .s(side * 0.012, WAIST_Y + 0.02)
+                    .s(side * 0.022, WAIST_Y + 0.09)
+                    .s(side * 0.016, WAIST_Y + 0.15)
+                    .open();
                 let colour = m.trims[3];
-                m.parts.push(Part { shadow: 0.006, ..Part::line(&cord, 0.007, Fill::Plain(colour, Finish::Dull)) });
+                m.parts.push(Part {
+                    shadow: 0.006,
+                    ..Part::line(&cord, 0.007, Fill::Plain(colour, Finish::Dull))
+                });
             }
         }
         Cut::Bermudas | Cut::Chinos if m.rng.chance(0.4) => {
-            let cuff = vec![[in_x - 0.003, bottom - 0.04], [out_x + 0.003, bottom - 0.044], [out_x + 0.003, bottom - 0.002], [in_x - 0.003, bottom + 0.002]];
+            let cuff = vec![
+                [in_x - 0.003, bottom - 0.04],
+                [out_x + 0.003, bottom - 0.044],
+                [out_x + 0.003, bottom - 0.002],
+                [in_x - 0.003, bottom + 0.002],
+            ];
             m.both(Part { round: 0.006, shadow: 0.008, ..Part::new(cuff, Fill::Cloth) });
         }
         _ => {
@@ -178,7 +230,14 @@ fn trousers(m: &mut Maker, cut: Cut) {
     if cut != Cut::Joggers {
         for x in [-0.13, -0.06, 0.06, 0.13] {
             let x: f32 = x * ease;
-            m.parts.push(Part { round: 0.003, shadow: 0.004, ..Part::new(rounded(x - 0.006, WAIST_Y - 0.016, x + 0.006, WAIST_Y + 0.036, 0.002), Fill::Cloth) });
+            m.parts.push(Part {
+                round: 0.003,
+                shadow: 0.004,
+                ..Part::new(
+                    rounded(x - 0.006, WAIST_Y - 0.016, x + 0.006, WAIST_Y + 0.036, 0.002),
+                    Fill::Cloth,
+                )
+            });
         }
         if front {
             let metal = if denim { colour::srgb([188, 140, 84]) } else { m.trims[4] };
@@ -197,9 +256,22 @@ fn folded(m: &mut Maker, hip: f32, bottom: f32, cut: Cut) {
         let under = rounded(-w + d, WAIST_Y + 0.02, w + d, WAIST_Y + height + 0.012 + d * 0.8, 0.012);
         m.parts.push(Part { shadow: 0.01, ..Part::new(under, Fill::Inside(0.75)) });
     }
-    let body = Path::new().k(-w, WAIST_Y).k(w, WAIST_Y + 0.006).s(w + 0.012, WAIST_Y + height * 0.5).k(w, WAIST_Y + height).s(0.0, WAIST_Y + height + 0.006).k(-w, WAIST_Y + height).closed();
+    let body = Path::new()
+        .k(-w, WAIST_Y)
+        .k(w, WAIST_Y + 0.006)
+        .s(w + 0.012, WAIST_Y + height * 0.5)
+        .k(w, WAIST_Y + height)
+        .s(0.0, WAIST_Y + height + 0.006)
+        .k(-w, WAIST_Y + height)
+        .closed();
     m.parts.push(Part { round: 0.03, fold: 0.35, id: 11, ..Part::new(body, Fill::Cloth) });
-    let pocket = vec![[-w * 0.55, WAIST_Y + 0.09], [w * 0.5, WAIST_Y + 0.085], [w * 0.5, WAIST_Y + 0.19], [-0.01, WAIST_Y + 0.215], [-w * 0.55, WAIST_Y + 0.195]];
+    let pocket = vec![
+        [-w * 0.55, WAIST_Y + 0.09],
+        [w * 0.5, WAIST_Y + 0.085],
+        [w * 0.5, WAIST_Y + 0.19],
+        [-0.01, WAIST_Y + 0.215],
+        [-w * 0.55, WAIST_Y + 0.195],
+    ];
     if cut != Cut::Joggers {
         m.parts.push(Part { round: 0.004, shadow: 0.007, ..Part::new(pocket, Fill::Cloth) });
         m.stitch(&[[-w * 0.55, WAIST_Y + 0.105], [w * 0.5, WAIST_Y + 0.1]]);

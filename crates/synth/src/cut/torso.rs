@@ -128,7 +128,11 @@ pub(super) fn make(m: &mut Maker, cut: Cut) {
             s.collar = r.pick(&[Collar::None, Collar::Shirt, Collar::Roll]);
             s.front = r.pick(&[Front::Plain, Front::Placket, Front::HalfPlacket]);
             s.waist -= r.range(0.0, 0.04);
-            s.sleeve = Some(Sleeve { length: r.range(0.32, 0.56), cuff: r.range(0.1, 0.15), puff: r.range(0.02, 0.05) });
+            s.sleeve = Some(Sleeve {
+                length: r.range(0.32, 0.56),
+                cuff: r.range(0.1, 0.15),
+                puff: r.range(0.02, 0.05),
+            });
             if s.collar == Collar::None && r.chance(0.6) {
                 s.neck = Neck::Vee;
                 s.neck_depth = r.range(0.13, 0.2);
@@ -200,7 +204,11 @@ pub(super) fn make(m: &mut Maker, cut: Cut) {
             s.fold = 0.2;
         }
         Cut::Sheath => {
-            s.sleeve = if quarter < 0.4 { None } else { Some(Sleeve { length: r.range(0.1, 0.4), cuff: 0.15, puff: 0.0 }) };
+            s.sleeve = if quarter < 0.4 {
+                None
+            } else {
+                Some(Sleeve { length: r.range(0.1, 0.4), cuff: 0.15, puff: 0.0 })
+            };
             s.collar = Collar::None;
             s.chest = 0.225;
             s.waist = r.range(0.175, 0.2);
@@ -208,7 +216,11 @@ pub(super) fn make(m: &mut Maker, cut: Cut) {
             s.length = r.range(0.88, 1.05);
         }
         Cut::FlaredDress => {
-            s.sleeve = if quarter < 0.4 { None } else { Some(Sleeve { length: r.range(0.12, 0.5), cuff: 0.14, puff: 0.025 }) };
+            s.sleeve = if quarter < 0.4 {
+                None
+            } else {
+                Some(Sleeve { length: r.range(0.12, 0.5), cuff: 0.14, puff: 0.025 })
+            };
             s.neck = r.pick(&[Neck::Round, Neck::Vee, Neck::Boat]);
             s.neck_depth = if s.neck == Neck::Vee { 0.18 } else { 0.1 };
             s.collar = Collar::None;
@@ -220,7 +232,8 @@ pub(super) fn make(m: &mut Maker, cut: Cut) {
             s.fold = 0.75;
         }
         Cut::ShirtDress => {
-            s.sleeve = Some(if quarter < 0.5 { Sleeve { length: 0.22, cuff: 0.17, puff: 0.0 } } else { long });
+            s.sleeve =
+                Some(if quarter < 0.5 { Sleeve { length: 0.22, cuff: 0.17, puff: 0.0 } } else { long });
             s.collar = Collar::Shirt;
             s.front = Front::Placket;
             s.waist = r.range(0.2, 0.23);
@@ -264,7 +277,10 @@ fn sew(m: &mut Maker, cut: Cut, s: &mut Shape) {
         s.hem_dip = 0.0;
         for i in (0..2).rev() {
             let d = 0.006 * (i + 1) as f32;
-            let mut under = Part::new(rounded(-0.176 + d, 0.06, 0.17 + d, s.length + 0.006 + d, 0.02), Fill::Inside(0.72));
+            let mut under = Part::new(
+                rounded(-0.176 + d, 0.06, 0.17 + d, s.length + 0.006 + d, 0.02),
+                Fill::Inside(0.72),
+            );
             under.shadow = 0.01;
             m.parts.push(under);
         }
@@ -282,7 +298,13 @@ fn sew(m: &mut Maker, cut: Cut, s: &mut Shape) {
     let (nx, sx) = (s.neck_half, s.shoulder);
     let slope = if s.neck == Neck::Straps { 0.005 } else { 0.045 };
     let tip: Pt = [sx, top_y + slope];
-    let pit_y = if folded { 0.1 } else if s.sleeve.is_some() { 0.235 } else { 0.225 };
+    let pit_y = if folded {
+        0.1
+    } else if s.sleeve.is_some() {
+        0.235
+    } else {
+        0.225
+    };
     let pit: Pt = [s.chest, pit_y];
     let frame = Frame { ex: [1.0 / if folded { 1.0 } else { ease }, 0.0], ..Frame::BODY };
 
@@ -290,7 +312,15 @@ fn sew(m: &mut Maker, cut: Cut, s: &mut Shape) {
     let neck_low = s.neck_depth;
     if !m.pose.worn() && s.collar != Collar::Hood {
         let mut inside = Part::new(
-            Path::new().k(nx, top_y).s(nx * 0.7, top_y + 0.014).s(0.0, top_y + 0.022).mirrored().k(-nx, top_y + 0.01).s(0.0, neck_low + 0.015).k(nx, top_y + 0.01).closed(),
+            Path::new()
+                .k(nx, top_y)
+                .s(nx * 0.7, top_y + 0.014)
+                .s(0.0, top_y + 0.022)
+                .mirrored()
+                .k(-nx, top_y + 0.01)
+                .s(0.0, neck_low + 0.015)
+                .k(nx, top_y + 0.01)
+                .closed(),
             Fill::Inside(0.5),
         );
         inside.shadow = 0.0;
@@ -309,7 +339,9 @@ fn sew(m: &mut Maker, cut: Cut, s: &mut Shape) {
         Neck::Straps if s.shoulder - nx < 0.02 => {
             half.k(0.0, neck_low).s(nx * 0.6, neck_low - 0.028).k(nx - 0.004, neck_low - 0.05).k(nx, top_y)
         }
-        Neck::Straps => half.s(0.0, neck_low).s(nx * 0.7, neck_low * 0.82).s(nx * 0.96, neck_low * 0.4).k(nx, top_y),
+        Neck::Straps => {
+            half.s(0.0, neck_low).s(nx * 0.7, neck_low * 0.82).s(nx * 0.96, neck_low * 0.4).k(nx, top_y)
+        }
         _ => half.s(0.0, neck_low).s(nx * 0.62, neck_low * 0.72).k(nx, top_y),
     };
     half = half.k(tip[0], tip[1]);
@@ -325,7 +357,8 @@ fn sew(m: &mut Maker, cut: Cut, s: &mut Shape) {
     let waist_y = 0.42;
     if !folded {
         half = if dress && s.hem > s.waist + 0.1 {
-            half.s(s.waist, waist_y).s(s.waist + (s.hem - s.waist) * 0.28, waist_y + (s.length - waist_y) * 0.22)
+            half.s(s.waist, waist_y)
+                .s(s.waist + (s.hem - s.waist) * 0.28, waist_y + (s.length - waist_y) * 0.22)
         } else if dress {
             half.s(s.waist, waist_y).s(s.waist.max(0.19) + 0.012, 0.62)
         } else if s.length > 0.5 {
@@ -346,7 +379,14 @@ fn sew(m: &mut Maker, cut: Cut, s: &mut Shape) {
             let (y0, y1) = (i as f32 / n as f32 * (hem_y + 0.02), (i + 1) as f32 / n as f32 * (hem_y + 0.02));
             let band = cut_band(&outline, y0, y1);
             if band.len() > 2 {
-                m.parts.push(Part { frame, round: 0.035, fold: 0.35, shadow: 0.0, id: 1, ..Part::new(band, Fill::Cloth) });
+                m.parts.push(Part {
+                    frame,
+                    round: 0.035,
+                    fold: 0.35,
+                    shadow: 0.0,
+                    id: 1,
+                    ..Part::new(band, Fill::Cloth)
+                });
             }
         }
     } else {
@@ -356,7 +396,15 @@ fn sew(m: &mut Maker, cut: Cut, s: &mut Shape) {
             bottom: (hem_y, s.hem),
             sharp: false,
         });
-        m.parts.push(Part { frame, round: 0.035, fold: s.fold, printed: !back, pleats, id: if back { 2 } else { 1 }, ..Part::new(outline, Fill::Cloth) });
+        m.parts.push(Part {
+            frame,
+            round: 0.035,
+            fold: s.fold,
+            printed: !back,
+            pleats,
+            id: if back { 2 } else { 1 },
+            ..Part::new(outline, Fill::Cloth)
+        });
     }
 
     // Sleeves lie over the body's side.
@@ -367,13 +415,23 @@ fn sew(m: &mut Maker, cut: Cut, s: &mut Shape) {
     // Hem: a ribbed band, or a stitched edge.
     if s.ribbed && !folded && cut != Cut::Puffer {
         let y0 = hem_y - 0.05;
-        let band = Path::new().k(s.hem - 0.012, y0).k(s.hem - 0.02, hem_y + 0.002).s(0.0, hem_y + s.hem_dip + 0.002).mirrored();
+        let band = Path::new()
+            .k(s.hem - 0.012, y0)
+            .k(s.hem - 0.02, hem_y + 0.002)
+            .s(0.0, hem_y + s.hem_dip + 0.002)
+            .mirrored();
         let band = band.k(-s.hem + 0.012, y0).s(0.0, y0 + s.hem_dip).closed();
         let rib = m.rib();
         m.parts.push(Part { round: 0.016, shadow: 0.006, ..Part::new(band, rib) });
     } else if !folded {
         let y = hem_y - 0.022;
-        let line = Path::new().s(-s.hem + 0.01, y).s(-s.hem * 0.5, y + s.hem_dip * 0.8).s(0.0, y + s.hem_dip).s(s.hem * 0.5, y + s.hem_dip * 0.8).s(s.hem - 0.01, y).open();
+        let line = Path::new()
+            .s(-s.hem + 0.01, y)
+            .s(-s.hem * 0.5, y + s.hem_dip * 0.8)
+            .s(0.0, y + s.hem_dip)
+            .s(s.hem * 0.5, y + s.hem_dip * 0.8)
+            .s(s.hem - 0.01, y)
+            .open();
         m.stitch(&line);
     }
     if dress && matches!(cut, Cut::FlaredDress | Cut::ShirtDress) && !folded {
@@ -386,7 +444,17 @@ fn sew(m: &mut Maker, cut: Cut, s: &mut Shape) {
             belt.round = 0.01;
             m.parts.push(belt);
             let buckle = colour::srgb([200, 176, 120]);
-            m.parts.push(Part::line(&[[-0.018, waist_y - 0.004], [0.018, waist_y - 0.004], [0.018, waist_y + 0.03], [-0.018, waist_y + 0.03], [-0.018, waist_y - 0.004]], 0.005, Fill::Plain(buckle, Finish::Shiny)));
+            m.parts.push(Part::line(
+                &[
+                    [-0.018, waist_y - 0.004],
+                    [0.018, waist_y - 0.004],
+                    [0.018, waist_y + 0.03],
+                    [-0.018, waist_y + 0.03],
+                    [-0.018, waist_y - 0.004],
+                ],
+                0.005,
+                Fill::Plain(buckle, Finish::Shiny),
+            ));
         } else {
             m.seam(&line);
         }
@@ -441,7 +509,15 @@ fn add_sleeves(m: &mut Maker, sleeve: &Sleeve, s: &Shape, tip: Pt, pit: Pt, cut:
     path = path.k(pit[0] - 0.004, pit[1]).s(lerp2(tip, pit, 0.5)[0] - 0.02, lerp2(tip, pit, 0.5)[1]);
     let frame = Frame { o: root, ex: n1, ey: d1, at: [0.31, 0.08] };
     let outline = path.closed();
-    let arm = Part { frame, round: 0.032, fold: s.fold * 1.1, lean: theta, shadow: 0.02, id: 3, ..Part::new(outline, Fill::Cloth) };
+    let arm = Part {
+        frame,
+        round: 0.032,
+        fold: s.fold * 1.1,
+        lean: theta,
+        shadow: 0.02,
+        id: 3,
+        ..Part::new(outline, Fill::Cloth)
+    };
     m.both(arm);
     let cuff_line = |back: f32| {
         let c = [end[0] - d2[0] * back, end[1] - d2[1] * back];
@@ -466,7 +542,10 @@ fn add_sleeves(m: &mut Maker, sleeve: &Sleeve, s: &Shape, tip: Pt, pit: Pt, cut:
             let c = if t < 0.5 { lerp2(root, elbow, t * 2.0) } else { lerp2(elbow, end, t * 2.0 - 1.0) };
             let n = if t < 0.5 { n1 } else { n2 };
             let w = mid + 0.02;
-            m.both(Part { round: 0.0, ..Part::line(&[at(c, n, w * 0.95), at(c, n, -w * 0.9)], 0.006, Fill::Inside(0.6)) });
+            m.both(Part {
+                round: 0.0,
+                ..Part::line(&[at(c, n, w * 0.95), at(c, n, -w * 0.9)], 0.006, Fill::Inside(0.6))
+            });
         }
     } else {
         let [a, b] = cuff_line(0.02);
@@ -488,7 +567,14 @@ fn front(m: &mut Maker, s: &Shape, cut: Cut, hem_y: f32, ease: f32, folded: bool
             let w = 0.017;
             let frame = Frame { ex: [1.0 / ease, 0.0], ..Frame::BODY };
             let band = vec![[-w, low - 0.01], [w, low - 0.01], [w, end], [-w, end]];
-            m.parts.push(Part { frame, round: 0.004, shadow: 0.006, printed: true, fold: s.fold, ..Part::new(band, Fill::Cloth) });
+            m.parts.push(Part {
+                frame,
+                round: 0.004,
+                shadow: 0.006,
+                printed: true,
+                fold: s.fold,
+                ..Part::new(band, Fill::Cloth)
+            });
             m.stitch(&[[-w + 0.004, low], [-w + 0.004, end]]);
             let mut y = low + 0.03;
             while y < end - 0.02 {
@@ -499,9 +585,19 @@ fn front(m: &mut Maker, s: &Shape, cut: Cut, hem_y: f32, ease: f32, folded: bool
         Front::Zip => {
             let metal = colour::srgb([150, 152, 156]);
             let tape = colour::scale(m.ground, 0.45);
-            m.parts.push(Part { shadow: 0.006, ..Part::line(&[[0.0, low - 0.005], [0.0, bottom]], 0.016, Fill::Plain(tape, Finish::Dull)) });
-            m.parts.push(Part { contours: crate::outline::dashes(&[[0.0, low], [0.0, bottom]], 0.007, 0.004), shadow: 0.0, ..Part::new(Vec::new(), Fill::Plain(metal, Finish::Shiny)) });
-            let mut pull = Part::new(rounded(-0.006, low + 0.02, 0.006, low + 0.055, 0.004), Fill::Plain(metal, Finish::Shiny));
+            m.parts.push(Part {
+                shadow: 0.006,
+                ..Part::line(&[[0.0, low - 0.005], [0.0, bottom]], 0.016, Fill::Plain(tape, Finish::Dull))
+            });
+            m.parts.push(Part {
+                contours: crate::outline::dashes(&[[0.0, low], [0.0, bottom]], 0.007, 0.004),
+                shadow: 0.0,
+                ..Part::new(Vec::new(), Fill::Plain(metal, Finish::Shiny))
+            });
+            let mut pull = Part::new(
+                rounded(-0.006, low + 0.02, 0.006, low + 0.055, 0.004),
+                Fill::Plain(metal, Finish::Shiny),
+            );
             pull.shadow = 0.006;
             m.parts.push(pull);
         }
@@ -526,7 +622,11 @@ fn front(m: &mut Maker, s: &Shape, cut: Cut, hem_y: f32, ease: f32, folded: bool
     match cut {
         Cut::Shirt | Cut::ShirtDress if m.rng.chance(0.75) => {
             let (x0, x1, y0, y1) = (0.07 * k, 0.165 * k, 0.2, 0.31);
-            let pocket = if folded { None } else { Some([[x0, y0], [x1, y0], [x1, y1 - 0.015], [(x0 + x1) * 0.5, y1], [x0, y1 - 0.015]]) };
+            let pocket = if folded {
+                None
+            } else {
+                Some([[x0, y0], [x1, y0], [x1, y1 - 0.015], [(x0 + x1) * 0.5, y1], [x0, y1 - 0.015]])
+            };
             if let Some(p) = pocket {
                 m.parts.push(Part { round: 0.004, shadow: 0.006, ..Part::new(p.to_vec(), Fill::Cloth) });
                 m.stitch(&[[x0, y0 + 0.018], [x1, y0 + 0.018]]);
@@ -540,16 +640,34 @@ fn front(m: &mut Maker, s: &Shape, cut: Cut, hem_y: f32, ease: f32, folded: bool
             let (y0, y1) = (hem_y - 0.25, hem_y - 0.06);
             let w = 0.16 * k;
             let half = |sign: f32| {
-                vec![[0.004 * sign, y0], [sign * w * 0.62, y0], [sign * w, y1 - 0.05], [sign * w, y1], [0.004 * sign, y1]]
+                vec![
+                    [0.004 * sign, y0],
+                    [sign * w * 0.62, y0],
+                    [sign * w, y1 - 0.05],
+                    [sign * w, y1],
+                    [0.004 * sign, y1],
+                ]
             };
             for sign in [1.0, -1.0] {
-                m.parts.push(Part { round: 0.006, shadow: 0.012, fold: 0.4, ..Part::new(half(sign), Fill::Cloth) });
+                m.parts.push(Part {
+                    round: 0.006,
+                    shadow: 0.012,
+                    fold: 0.4,
+                    ..Part::new(half(sign), Fill::Cloth)
+                });
                 m.stitch(&[[sign * (w * 0.62 - 0.008), y0 + 0.008], [sign * (w - 0.008), y1 - 0.05]]);
             }
         }
         Cut::Bomber | Cut::Puffer if !folded => {
             for sign in [1.0, -1.0] {
-                m.parts.push(Part { shadow: 0.005, ..Part::line(&[[sign * 0.11 * k, hem_y - 0.2], [sign * 0.15 * k, hem_y - 0.08]], 0.012, Fill::Inside(0.55)) });
+                m.parts.push(Part {
+                    shadow: 0.005,
+                    ..Part::line(
+                        &[[sign * 0.11 * k, hem_y - 0.2], [sign * 0.15 * k, hem_y - 0.08]],
+                        0.012,
+                        Fill::Inside(0.55),
+                    )
+                });
             }
         }
         Cut::Blazer | Cut::Coat if !folded => {
@@ -559,7 +677,10 @@ fn front(m: &mut Maker, s: &Shape, cut: Cut, hem_y: f32, ease: f32, folded: bool
                 let flap = vec![[a, y], [b, y - 0.004], [b, y + 0.05], [a, y + 0.054]];
                 m.parts.push(Part { round: 0.006, shadow: 0.008, ..Part::new(flap, Fill::Cloth) });
             }
-            m.parts.push(Part { shadow: 0.003, ..Part::line(&[[0.09 * k, 0.235], [0.165 * k, 0.222]], 0.014, Fill::Inside(0.85)) });
+            m.parts.push(Part {
+                shadow: 0.003,
+                ..Part::line(&[[0.09 * k, 0.235], [0.165 * k, 0.222]], 0.014, Fill::Inside(0.85))
+            });
         }
         _ => {}
     }
@@ -568,11 +689,29 @@ fn front(m: &mut Maker, s: &Shape, cut: Cut, hem_y: f32, ease: f32, folded: bool
 fn collar(m: &mut Maker, s: &Shape, cut: Cut, back: bool) {
     let (nx, low) = (s.neck_half, s.neck_depth);
     let around = |drop: f32| match s.neck {
-        Neck::Vee => Path::new().k(-nx, 0.0).s(-nx * 0.62, low * 0.42).k(0.0, low + drop).s(nx * 0.62, low * 0.42).k(nx, 0.0).open(),
-        Neck::Straps => {
-            Path::new().k(-nx, 0.0).s(-nx * 0.96, low * 0.4).s(-nx * 0.7, low * 0.82).s(0.0, low + drop).s(nx * 0.7, low * 0.82).s(nx * 0.96, low * 0.4).k(nx, 0.0).open()
-        }
-        _ => Path::new().k(-nx, 0.0).s(-nx * 0.62, low * 0.72).s(0.0, low + drop).s(nx * 0.62, low * 0.72).k(nx, 0.0).open(),
+        Neck::Vee => Path::new()
+            .k(-nx, 0.0)
+            .s(-nx * 0.62, low * 0.42)
+            .k(0.0, low + drop)
+            .s(nx * 0.62, low * 0.42)
+            .k(nx, 0.0)
+            .open(),
+        Neck::Straps => Path::new()
+            .k(-nx, 0.0)
+            .s(-nx * 0.96, low * 0.4)
+            .s(-nx * 0.7, low * 0.82)
+            .s(0.0, low + drop)
+            .s(nx * 0.7, low * 0.82)
+            .s(nx * 0.96, low * 0.4)
+            .k(nx, 0.0)
+            .open(),
+        _ => Path::new()
+            .k(-nx, 0.0)
+            .s(-nx * 0.62, low * 0.72)
+            .s(0.0, low + drop)
+            .s(nx * 0.62, low * 0.72)
+            .k(nx, 0.0)
+            .open(),
     };
     match s.collar {
         Collar::None => m.stitch(&around(0.008)),
@@ -584,15 +723,34 @@ fn collar(m: &mut Maker, s: &Shape, cut: Cut, back: bool) {
             m.parts.push(band);
         }
         Collar::Roll => {
-            let roll = Path::new().s(nx + 0.008, 0.012).s(nx * 0.93, -0.06).s(0.0, -0.072).mirrored().s(0.0, low * 0.55 + 0.02).closed();
-            m.parts.push(Part { round: 0.03, shadow: 0.014, fold: 0.5, frame: Frame { at: [0.1, 0.5], ..Frame::BODY }, ..Part::new(roll, Fill::Cloth) });
+            let roll = Path::new()
+                .s(nx + 0.008, 0.012)
+                .s(nx * 0.93, -0.06)
+                .s(0.0, -0.072)
+                .mirrored()
+                .s(0.0, low * 0.55 + 0.02)
+                .closed();
+            m.parts.push(Part {
+                round: 0.03,
+                shadow: 0.014,
+                fold: 0.5,
+                frame: Frame { at: [0.1, 0.5], ..Frame::BODY },
+                ..Part::new(roll, Fill::Cloth)
+            });
             let line = Path::new().s(-nx * 0.9, -0.018).s(0.0, 0.004).s(nx * 0.9, -0.018).open();
             m.seam(&line);
         }
         Collar::Stand => {
             let rib = m.rib();
-            let band = Path::new().k(nx + 0.006, 0.006).s(nx * 0.94, -0.035).s(0.0, -0.03).mirrored().s(0.0, low + 0.004).closed();
-            let behind = Path::new().s(nx * 0.86, -0.03).s(0.0, -0.022).mirrored().s(0.0, -0.002 + low * 0.5).closed();
+            let band = Path::new()
+                .k(nx + 0.006, 0.006)
+                .s(nx * 0.94, -0.035)
+                .s(0.0, -0.03)
+                .mirrored()
+                .s(0.0, low + 0.004)
+                .closed();
+            let behind =
+                Path::new().s(nx * 0.86, -0.03).s(0.0, -0.022).mirrored().s(0.0, -0.002 + low * 0.5).closed();
             m.parts.push(Part { round: 0.016, shadow: 0.008, ..Part::new(band, rib) });
             if !back && !m.pose.worn() {
                 m.parts.push(Part { shadow: 0.0, ..Part::new(behind, Fill::Inside(0.4)) });
@@ -602,35 +760,77 @@ fn collar(m: &mut Maker, s: &Shape, cut: Cut, back: bool) {
             let fill = if m.rng.chance(0.15) { Fill::Plain(m.trims[3], Finish::Dull) } else { Fill::Cloth };
             let frame = Frame { o: [0.0, 0.0], ex: [0.8, 0.6], ey: [-0.6, 0.8], at: [0.05, 0.4] };
             if back {
-                let band = Path::new().k(nx + 0.012, 0.008).s(nx * 0.9, -0.032).s(0.0, -0.038).mirrored().s(0.0, 0.036).closed();
+                let band = Path::new()
+                    .k(nx + 0.012, 0.008)
+                    .s(nx * 0.9, -0.032)
+                    .s(0.0, -0.038)
+                    .mirrored()
+                    .s(0.0, 0.036)
+                    .closed();
                 m.parts.push(Part { frame, round: 0.014, shadow: 0.01, ..Part::new(band, fill) });
                 return;
             }
-            let stand = Path::new().k(nx + 0.004, 0.004).s(nx * 0.9, -0.034).s(0.0, -0.026).mirrored().s(0.0, 0.012).closed();
+            let stand = Path::new()
+                .k(nx + 0.004, 0.004)
+                .s(nx * 0.9, -0.034)
+                .s(0.0, -0.026)
+                .mirrored()
+                .s(0.0, 0.012)
+                .closed();
             if !m.pose.worn() {
                 m.parts.push(Part { frame, shadow: 0.004, ..Part::new(stand, Fill::Inside(0.72)) });
             }
             let point = m.rng.range(0.07, 0.1);
-            let wing = Path::new().k(nx * 0.88, -0.036).s(nx + 0.014, -0.006).k(nx + 0.022, 0.03).k(point * 0.75, low + 0.055).k(0.004, low - 0.004).s(nx * 0.55, 0.02).closed();
+            let wing = Path::new()
+                .k(nx * 0.88, -0.036)
+                .s(nx + 0.014, -0.006)
+                .k(nx + 0.022, 0.03)
+                .k(point * 0.75, low + 0.055)
+                .k(0.004, low - 0.004)
+                .s(nx * 0.55, 0.02)
+                .closed();
             m.both(Part { frame, round: 0.012, shadow: 0.014, ..Part::new(wing, fill) });
         }
         Collar::Lapel => {
             let frame = Frame { o: [0.0, 0.0], ex: [0.94, -0.34], ey: [0.34, 0.94], at: [0.1, 0.2] };
             if back {
-                let band = Path::new().k(nx + 0.012, 0.01).s(nx * 0.9, -0.03).s(0.0, -0.034).mirrored().s(0.0, 0.035).closed();
+                let band = Path::new()
+                    .k(nx + 0.012, 0.01)
+                    .s(nx * 0.9, -0.03)
+                    .s(0.0, -0.034)
+                    .mirrored()
+                    .s(0.0, 0.035)
+                    .closed();
                 m.parts.push(Part { frame, round: 0.014, shadow: 0.01, ..Part::new(band, Fill::Cloth) });
                 return;
             }
             let notch = low * 0.42;
-            let lapel = Path::new().k(0.0, low + 0.004).s(nx * 0.5, low * 0.55).k(nx * 0.82, 0.02).k(nx + 0.012, notch * 0.62).k(nx + 0.045, notch * 0.74).s(nx * 0.9, low * 0.62).closed();
+            let lapel = Path::new()
+                .k(0.0, low + 0.004)
+                .s(nx * 0.5, low * 0.55)
+                .k(nx * 0.82, 0.02)
+                .k(nx + 0.012, notch * 0.62)
+                .k(nx + 0.045, notch * 0.74)
+                .s(nx * 0.9, low * 0.62)
+                .closed();
             m.both(Part { frame, round: 0.014, shadow: 0.016, ..Part::new(lapel, Fill::Cloth) });
-            let top = Path::new().k(nx * 0.86, -0.03).s(nx + 0.016, 0.006).k(nx + 0.04, notch * 0.52).k(nx + 0.008, notch * 0.68).s(nx * 0.85, 0.04).closed();
+            let top = Path::new()
+                .k(nx * 0.86, -0.03)
+                .s(nx + 0.016, 0.006)
+                .k(nx + 0.04, notch * 0.52)
+                .k(nx + 0.008, notch * 0.68)
+                .s(nx * 0.85, 0.04)
+                .closed();
             m.both(Part { frame, round: 0.012, shadow: 0.012, ..Part::new(top, Fill::Cloth) });
         }
         Collar::Hood => {
             if !back {
                 for sign in [1.0, -1.0] {
-                    let cord = Path::new().s(sign * 0.035, low - 0.01).s(sign * 0.042, low + 0.07).s(sign * 0.036, low + 0.15).open();
+                    let cord = Path::new()
+                        .s(sign * 0.035, low - 0.01)
+                        .s(sign * 0.042, low + 0.07)
+                        .s(sign * 0.036, low + 0.15)
+                        .open();
                     let cord_colour = m.trims[3];
                     let mut part = Part::line(&cord, 0.0075, Fill::Plain(cord_colour, Finish::Dull));
                     part.shadow = 0.006;
@@ -649,10 +849,24 @@ fn hood(m: &mut Maker, s: &Shape, back: bool) {
     let worn = m.pose.worn();
     let h = if worn { -0.06 } else { -0.2 };
     let frame = Frame { at: [0.3, 0.9], ..Frame::BODY };
-    let outer = Path::new().s(nx + 0.03, 0.035).s(nx + 0.05, h * 0.45).s(nx * 0.62, h * 0.94).s(0.0, h).mirrored().s(0.0, 0.06).closed();
+    let outer = Path::new()
+        .s(nx + 0.03, 0.035)
+        .s(nx + 0.05, h * 0.45)
+        .s(nx * 0.62, h * 0.94)
+        .s(0.0, h)
+        .mirrored()
+        .s(0.0, 0.06)
+        .closed();
     m.parts.push(Part { frame, round: 0.04, fold: 0.6, id: 5, ..Part::new(outer, Fill::Cloth) });
     if !worn {
-        let inner = Path::new().s(nx * 0.86, 0.02).s(nx * 0.82, h * 0.42).s(nx * 0.4, h * 0.76).s(0.0, h * 0.82).mirrored().s(0.0, s.neck_depth + 0.04).closed();
+        let inner = Path::new()
+            .s(nx * 0.86, 0.02)
+            .s(nx * 0.82, h * 0.42)
+            .s(nx * 0.4, h * 0.76)
+            .s(0.0, h * 0.82)
+            .mirrored()
+            .s(0.0, s.neck_depth + 0.04)
+            .closed();
         m.parts.push(Part { round: 0.05, shadow: 0.0, fold: 0.5, ..Part::new(inner, Fill::Inside(0.5)) });
     }
 }
