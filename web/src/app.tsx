@@ -15,6 +15,7 @@ import { Why } from "./why";
 
 const PAGE = 24;
 const SORTED_PAGE = 96;
+const MOST_REGIONS = 8;
 const FAR = 1000; // the API's last offset
 
 const asProblem = (reason: unknown): Problem => (reason instanceof Problem ? reason : new Problem("error", String(reason), null, null));
@@ -130,7 +131,7 @@ export function App() {
     query(0, mine.signal, address.box, regions === null).then(
       (got) => {
         if (mine.signal.aborted) return;
-        const found = regions ?? got.regions;
+        const found = regions ?? worthShowing(got);
         if (regions === null) setRegions(found);
         setAnswer(got);
         setResults(got.results);
@@ -357,6 +358,11 @@ function FileButton({ onFile }: { onFile: (file: Blob) => void }) {
       />
     </>
   );
+}
+
+/** The most certain regions, and the searched one: more dots than these cannot be tapped apart. */
+function worthShowing(answer: Answer): Region[] {
+  return answer.regions.filter(({ id }, at) => at < MOST_REGIONS || id === answer.searched_region);
 }
 
 /** The box that was searched: the asked one, else the one the server chose, else the whole photo. */

@@ -19,8 +19,8 @@ const freePort = () =>
     });
   });
 
-/** `twinset ARGUMENTS --listen 127.0.0.1:PORT`, ready to answer. */
-export async function startServer(...args) {
+/** `twinset ARGUMENTS --listen 127.0.0.1:PORT`, ready to answer, with at least so many products searchable. */
+export async function startServer(args, products = 0) {
   if (!existsSync(BIN)) throw new Error(`${BIN} is not there; build it (cargo build --release) or set TWINSET_BIN`);
   const port = await freePort();
   const child = spawn(BIN, [...args, "--listen", `127.0.0.1:${port}`], { stdio: ["ignore", "ignore", "pipe"] });
@@ -37,14 +37,15 @@ export async function startServer(...args) {
   const until = Date.now() + 180_000; // drawing and looking at the demo takes a while on a small machine
   for (;;) {
     if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}:\n${log}`);
-    const ready = await fetch(`${base}/readyz`).then((answer) => answer.json(), () => null);
-    if (ready?.status === "ready" && ready.notes.length === 0) return { base, stop };
+    const list = await fetch(`${base}/v1/catalogues`).then((answer) => answer.json(), () => null);
+    const stocked = list?.items.every(({ counts, change, snapshot }) => counts.products >= products && change === snapshot);
+    if (stocked && (products === 0 || list.items.length > 0)) return { base, stop };
     if (Date.now() > until) { await stop(); throw new Error(`the server is not ready:\n${log}`); }
     await new Promise((done) => setTimeout(done, 200));
   }
 }
 
-export const startDemo = () => startServer("demo", "--headless", "--products", "40");
+export const startDemo = () => startServer(["demo", "--headless", "--products", "40"], 40);
 
 export const openBrowser = () =>
   chromium.launch({

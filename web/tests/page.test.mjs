@@ -330,7 +330,7 @@ test("an empty home says how to fill it", { timeout: 60_000 }, async () => {
   const { mkdtempSync, rmSync } = await import("node:fs");
   const { tmpdir } = await import("node:os");
   const home = mkdtempSync(`${tmpdir()}/twinset-page-`);
-  const empty = await startServer("serve", "--home", home);
+  const empty = await startServer(["serve", "--home", home]);
   try {
     const { page, close } = await openPage(browser, empty.base);
     await page.goto(empty.base);

@@ -36,6 +36,8 @@ pub struct Report {
     pub balanced_accuracy: f64,
     /// Share for which any garment was found.
     pub answered: Figure,
+    /// Share that the embedder calls rightly, shown the labelled box (or the chosen garment where there is no box).
+    pub embedder_accuracy: Figure,
     /// For each category that occurs.
     pub per_category: BTreeMap<String, CategoryScores>,
     /// For each true category how often it was called what; `none` where nothing was found.
@@ -64,6 +66,7 @@ struct Sample {
     product: String,
     category: String,
     called: Option<String>,
+    called_by_embedder: Option<String>,
     colours: Vec<f32>,
 }
 
@@ -121,6 +124,7 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
         samples: samples.len(),
         accuracy: share(&|s| s.called.as_ref() == Some(&s.category)),
         balanced_accuracy: per_category.values().map(|s| s.recall).sum::<f64>() / per_category.len() as f64,
+        embedder_accuracy: share(&|s| s.called_by_embedder.as_ref() == Some(&s.category)),
         answered: share(&|s| s.called.is_some()),
         baselines: BTreeMap::from([
             ("majority", share(&|s| Some(&s.category) == majority.as_ref())),
@@ -154,9 +158,12 @@ fn sample(models: &Models, row: &Row, photo: &Photo, rect: Option<Rect>, categor
             .max_by(|a, b| a.rect.iou(&rect).total_cmp(&b.rect.iou(&rect))),
         None => look.chosen(),
     };
+    let shown = rect.unwrap_or_else(|| look.rect(photo));
+    let seen = models.embedder.embed(photo, shown).category;
     Sample {
         product: row.product().to_owned(),
         category: category.to_owned(),
+        called_by_embedder: seen.into_iter().next().map(|(name, _)| name),
         called: garment.map(|g| g.category.clone()),
         colours: plain::colour_histogram(photo, rect.unwrap_or(photo.frame())),
     }

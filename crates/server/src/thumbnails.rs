@@ -6,7 +6,8 @@ use image::ExtendedColorType;
 use image::codecs::webp::WebPEncoder;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use twinset_photo::{Limits, Photo, PhotoError, PictureHash, decode_reduced, encode_jpeg, encode_png};
+use twinset_engine::{Decoder, Options};
+use twinset_photo::{Photo, PhotoError, PictureHash, decode_reduced, encode_jpeg, encode_png};
 
 /// Widths that are made, in pixels; others are rounded up to one of these, so that the cache has few entries a picture.
 pub(crate) const WIDTHS: [u32; 10] = [96, 160, 240, 320, 480, 640, 800, 1024, 1280, 1600];
@@ -55,19 +56,24 @@ impl Key {
         format!("\"{}-{}-{:?}\"", &self.picture.to_string()[..32], self.width.unwrap_or(0), self.format)
     }
 
-    /// Decodes `original` and encodes it in this size and format.
-    pub(crate) fn make(&self, original: &[u8], limits: &Limits) -> Result<Bytes, PhotoError> {
-        let photo = match self.width {
-            None => twinset_photo::decode(original, limits)?,
+    /// Decodes `original` where the engine decodes what strangers send, and encodes it in this size and format.
+    pub(crate) fn make(&self, original: &[u8], engine: &Options) -> Result<Bytes, PhotoError> {
+        let longer_side_px = match self.width {
+            None => u32::MAX,
             Some(width) => {
                 // The reduction is told by the longer side: for a tall picture that is more than its width.
-                let header = twinset_photo::probe(original, limits)?;
-                let longer = u64::from(width) * u64::from(header.width.max(header.height))
-                    / u64::from(header.width.max(1));
-                decode_reduced(original, limits, u32::try_from(longer).unwrap_or(u32::MAX))?
-                    .photo
-                    .fit_within(width, u32::MAX)
+                let header = twinset_photo::probe(original, &engine.limits)?;
+                let (width, longer) = (u64::from(width), u64::from(header.width.max(header.height)));
+                u32::try_from((width * longer).div_ceil(u64::from(header.width.max(1)))).unwrap_or(u32::MAX)
             }
+        };
+        let decoded = match &engine.decoder {
+            Decoder::InProcess => decode_reduced(original, &engine.limits, longer_side_px)?,
+            Decoder::Pool(pool) => pool.decode_reduced(original, longer_side_px)?,
+        };
+        let photo = match self.width {
+            None => decoded.photo,
+            Some(width) => decoded.photo.fit_within(width, u32::MAX),
         };
         Ok(match self.format {
             PictureFormat::Jpeg => encode_jpeg(&photo, JPEG_QUALITY).into(),
@@ -169,8 +175,8 @@ mod tests {
         for format in [PictureFormat::Jpeg, PictureFormat::Png, PictureFormat::Webp] {
             for (asked, width, height) in [(Some(300), 320, 480), (Some(5000), 600, 900), (None, 600, 900)] {
                 let key = Key::new(PictureHash::of(&original), asked, format);
-                let made = key.make(&original, &Limits::default()).expect("a picture");
-                let header = twinset_photo::probe(&made, &Limits::default()).expect("a picture");
+                let made = key.make(&original, &Options::default()).expect("a picture");
+                let header = twinset_photo::probe(&made, &Options::default().limits).expect("a picture");
                 assert_eq!((header.width, header.height), (width, height), "{asked:?} {format:?}");
             }
         }

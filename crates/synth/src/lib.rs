@@ -26,6 +26,7 @@ mod outline;
 mod raster;
 mod rng;
 mod scene;
+mod shop;
 mod spec;
 
 pub use cloth::{Family, PatternClass};
@@ -38,4 +39,5 @@ pub use ground::GroundKind;
 pub use layer::Blend;
 pub use rng::Rng;
 pub use scene::{Item, Mask, Scene, SceneOptions, packshot, scene};
+pub use shop::{CatalogueEntry, catalogue_product, query_photo};
 pub use spec::{Attributes, Category, GarmentSpec, Split, product};

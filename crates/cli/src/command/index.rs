@@ -13,9 +13,9 @@ use twinset_engine::{Engine, Shop};
 pub(crate) fn run(args: &Index, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
     let engine = session::open(home)?;
     match args {
-        Index::Status(of) => status(&open(&engine, &of.catalogue)?, ui),
-        Index::Verify(of) => verify(&open(&engine, &of.catalogue)?, ui),
-        Index::Rebuild(of) => rebuild(&open(&engine, &of.catalogue)?, ui),
+        Index::Status(of) => status(open(&engine, &of.catalogue)?.as_ref(), ui),
+        Index::Verify(of) => verify(open(&engine, &of.catalogue)?.as_ref(), ui),
+        Index::Rebuild(of) => rebuild(open(&engine, &of.catalogue)?.as_ref(), ui),
     }
 }
 

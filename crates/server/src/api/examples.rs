@@ -101,8 +101,8 @@ pub(crate) async fn content(
         let made = match app.thumbnails.get(&key) {
             Some(made) => made,
             None => {
-                let limits = app.engine.options().limits;
-                let made = app.vision.run(move || key.make(&bytes, &limits)).await?;
+                let engine = app.engine.clone();
+                let made = app.vision.run(move || key.make(&bytes, engine.options())).await?;
                 app.thumbnails.put(key, made.clone());
                 made
             }

@@ -249,7 +249,7 @@ pub(crate) async fn send(
                 .catalogue()
                 .picture(&picture)?
                 .ok_or_else(|| Problem::new(&IMAGE_NOT_FOUND, "the picture is not here any more"))?;
-            Ok::<_, Problem>(key.make(&original, &state.engine.options().limits)?)
+            Ok::<_, Problem>(key.make(&original, state.engine.options())?)
         };
         let bytes = app.vision.run(make).await?;
         app.thumbnails.put(key, bytes.clone());
