@@ -14,7 +14,7 @@ use std::time::Instant;
 use twinset_detect::Garment;
 use twinset_photo::Rect;
 
-/// Certainty from which boxes are looked at; those below hardly move the figures.
+/// Certainty from which boxes count: COCO wants the uncertain ones too, those below hardly move the figures.
 const FLOOR: f32 = 0.02;
 /// Resamples of the intervals: each joins all boxes anew.
 const RESAMPLES: usize = 300;
@@ -109,8 +109,7 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
     let rows: Vec<_> = part.rows().map(|row| (&part, row)).collect();
     let (seen, unreadable) = each(&rows, "images", watch, |row, photo, _| {
         let start = Instant::now();
-        // COCO wants the uncertain ones too.
-        let found = models.detector.detect_all(photo, 0.02);
+        let found = models.detector.detect_all(photo, FLOOR);
         let ms = start.elapsed().as_secs_f64() * 1e3;
         let truth = |b: &twinset_dataset::LabelledBox| (card.category_of(b.label()).and_then(number), b.rect);
         let box_of = |g: &Garment| (number(&g.category), Found { rect: g.rect, score: g.score });
