@@ -79,7 +79,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Where to listen [default: 127.0.0.1:8080, or a free port]; port 0 takes a free one
+    /// Where to listen [default: 127.0.0.1:7878, or a free port]; port 0 takes a free one
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
     /// Do not open a browser
@@ -98,7 +98,7 @@ pub(crate) struct Demo {
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Where to listen [default: 127.0.0.1:8080]; port 0 takes a free one
+    /// Where to listen [default: 127.0.0.1:7878]; port 0 takes a free one
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
     /// TOML file with `listen`, `home` and limits; arguments win over it

@@ -2,7 +2,7 @@
 //!
 //! In: requests. Out: JSON, newline-delimited JSON, pictures and pages. Knows HTTP and JSON, and turns both into
 //! calls of [`twinset_engine`]; it decides nothing about products or likeness. Every handler runs the engine on a
-//! blocking thread behind a [`gate`] of bounded length, so that load beyond what the machine can do is refused at
+//! blocking thread behind a `gate.rs` of bounded length, so that load beyond what the machine can do is refused at
 //! once and in words, and never piles up.
 //!
 //! - [`serve()`] listens, [`router`] is the same without a socket (tests, other servers).

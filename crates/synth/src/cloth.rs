@@ -529,7 +529,8 @@ impl Cloth {
                 let n = fbm(px * 2.2, py * 2.2, s, 3);
                 let t = 0.5
                     + 0.5
-                        * ((((u - 0.02).powi(2) + (v - 0.28).powi(2)).sqrt() / p * 2.0 + n * 1.2) * 6.28)
+                        * ((((u - 0.02).powi(2) + (v - 0.28).powi(2)).sqrt() / p * 2.0 + n * 1.2)
+                            * std::f32::consts::TAU)
                             .sin();
                 mix(mix(light, base, smoothstep(0.15, 0.8, t)), accent, smoothstep(0.55, 0.75, n))
             }

@@ -338,7 +338,7 @@ pub(crate) fn clutter(canvas: &mut Canvas, rng: &mut Rng, n: usize) {
 /// One nameless outline around (`x`, `y`).
 pub(crate) fn thing(rng: &mut Rng, x: f32, y: f32, side: f32) -> Vec<Vec<[f32; 2]>> {
     let (a, b) = (side * rng.range(0.02, 0.16), side * rng.range(0.02, 0.16));
-    let angle = rng.range(0.0, 6.28);
+    let angle = rng.range(0.0, std::f32::consts::TAU);
     match rng.below(5) {
         0 => vec![turn(&ellipse(x, y, a, b), [x, y], angle)],
         1 | 2 => vec![turn(&rounded(x - a, y - b, x + a, y + b, a.min(b) * 0.3), [x, y], angle)],

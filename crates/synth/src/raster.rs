@@ -111,7 +111,7 @@ fn edge(acc: &mut [f32], stride: usize, w: usize, h: usize, p: [f32; 2], q: [f32
 }
 
 /// Box blur of radius `r` pixels, twice in each direction (close to a tent), edges count as 0.
-pub(crate) fn blur(plane: &mut Vec<f32>, w: usize, h: usize, r: usize) {
+pub(crate) fn blur(plane: &mut [f32], w: usize, h: usize, r: usize) {
     if r == 0 || w == 0 || h == 0 {
         return;
     }

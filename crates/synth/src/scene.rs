@@ -491,7 +491,7 @@ pub fn scene(seed: u64, index: u64, options: &SceneOptions) -> Scene {
             let upright = rng.chance(0.6) || view == ViewKind::Hanger;
             let turn = if upright { rng.normal() * 0.12 } else { rng.range(-1.6, 1.6) };
             let fit = Fit { centre, side: room, turn, mirror: rng.chance(0.25) };
-            let clip = collage.then(|| Block { x0: 0, y0: 0, x1: (w * 0.62) as i32, y1: h as i32 });
+            let clip = collage.then_some(Block { x0: 0, y0: 0, x1: (w * 0.62) as i32, y1: h as i32 });
             let fit =
                 if collage { Fit { centre: [w * 0.31, h * 0.5], side: side * 0.58, ..fit } } else { fit };
             edits.mirrored |= fit.mirror && i == 0;

@@ -237,10 +237,11 @@ impl Sources {
 
     fn shot(&self, a: &Article, rng: &mut ChaCha8Rng) -> Option<Shot> {
         let photo = self.photo(a.set, a.row)?;
-        if a.has_mask && rng.random_bool(0.55) {
-            if let (Some(cutout), Some(ground)) = (self.cutout(a, &photo), self.ground(rng)) {
-                return Some(paste(&cutout, &ground, 288, rng));
-            }
+        if a.has_mask
+            && rng.random_bool(0.55)
+            && let (Some(cutout), Some(ground)) = (self.cutout(a, &photo), self.ground(rng))
+        {
+            return Some(paste(&cutout, &ground, 288, rng));
         }
         let rect = a.rect.unwrap_or_else(|| photo.frame());
         Some(Shot { photo, rect, to_source: Affine::IDENTITY })

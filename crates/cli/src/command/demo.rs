@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Demo, ui: &Ui) -> anyhow::Result<Done> {
     let shop = engine.open_or_create(&CatalogueName::parse(CATALOGUE)?)?;
     let runtime = tokio::runtime::Runtime::new().context("no threads to be had")?;
     let listener = runtime.block_on(async {
-        let usual = SocketAddr::from(([127, 0, 0, 1], 8080));
+        let usual = SocketAddr::from(([127, 0, 0, 1], 7878));
         match args.listen {
             Some(address) => listen(address).await,
             // Something else may live on the usual port: the demo needs no particular one.

@@ -1,1 +1,9 @@
-//! The binary as its users meet it.
+//! The binary as its users meet it: arguments in, one answer on stdout, an exit status, and a home that stays whole.
+
+mod failures;
+mod house;
+mod house_rules;
+mod import;
+mod looking;
+mod products;
+mod serving;

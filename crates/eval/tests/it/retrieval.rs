@@ -14,7 +14,7 @@ fn picture(patch: [u8; 3], ground: [u8; 3], phase: usize) -> Vec<u8> {
     let rgb = (0..100 * 100).flat_map(|i| {
         let (x, y) = (i % 100, i / 100);
         let inside = (20..70).contains(&x) && (30..90).contains(&y);
-        let shade = if (y + phase) / 5 % 2 == 0 { 0 } else { 30 };
+        let shade = if ((y + phase) / 5).is_multiple_of(2) { 0 } else { 30 };
         if inside { patch.map(|c| c.saturating_sub(shade)) } else { ground }
     });
     encode_png(&Photo::new(100, 100, rgb.collect()))

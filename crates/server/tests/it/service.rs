@@ -22,7 +22,7 @@ async fn every_answer_has_an_id_and_the_headers_that_keep_browsers_safe() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_other_sites_change_nothing() {
     let house = House::new();
-    let cross = |origin: &'static str| [("origin", origin), ("host", "127.0.0.1:8080")];
+    let cross = |origin: &'static str| [("origin", origin), ("host", "127.0.0.1:7878")];
     house
         .send(Method::PUT, "/v1/catalogues/main", &cross("https://evil.example"), "")
         .await
@@ -30,7 +30,7 @@ async fn pages_of_other_sites_change_nothing() {
     house.send(Method::PUT, "/v1/catalogues/main", &cross("null"), "").await.problem(403, "cross_origin");
     let read = house.send(Method::GET, "/v1/catalogues", &cross("https://evil.example"), "").await.ok(200);
     assert_eq!(read.header("access-control-allow-origin"), "", "and they cannot read what comes back");
-    house.send(Method::PUT, "/v1/catalogues/main", &cross("http://127.0.0.1:8080"), "").await.ok(201);
+    house.send(Method::PUT, "/v1/catalogues/main", &cross("http://127.0.0.1:7878"), "").await.ok(201);
 
     let allowed = House::with(ServerOptions {
         cors_origins: vec!["https://shop.example".into()],

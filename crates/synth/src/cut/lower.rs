@@ -47,7 +47,7 @@ fn skirt(m: &mut Maker, cut: Cut) {
     path = path.k(hem, bottom).s(hem * 0.5, bottom + dip * 0.85).s(0.0, bottom + dip);
     let outline = path.mirrored().s(0.0, WAIST_Y + 0.008).closed();
     let sharp = cut == Cut::PleatedSkirt;
-    let pleats = flare.then(|| Pleats {
+    let pleats = flare.then_some(Pleats {
         n: if sharp { 9.0 } else { 4.5 },
         top: (WAIST_Y, waist),
         bottom: (bottom, hem),

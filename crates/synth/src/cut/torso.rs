@@ -390,7 +390,7 @@ fn sew(m: &mut Maker, cut: Cut, s: &mut Shape) {
             }
         }
     } else {
-        let pleats = (dress && s.hem > s.waist + 0.1 && !folded).then(|| Pleats {
+        let pleats = (dress && s.hem > s.waist + 0.1 && !folded).then_some(Pleats {
             n: 7.0,
             top: (waist_y, s.waist),
             bottom: (hem_y, s.hem),

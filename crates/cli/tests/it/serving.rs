@@ -1,0 +1,43 @@
+//! `twinset serve` and `twinset demo`: long-running, one holder of a home.
+
+use crate::house::{House, text};
+use std::time::Duration;
+
+#[test]
+fn a_served_home_is_nobody_elses() {
+    let house = House::new();
+    let pictures = house.pictures(2);
+    house.run(&["import", text(&pictures), "-c", "shop", "--quiet"]).ended(0);
+    let server = house.start(&["serve"]);
+    assert_eq!(server.get("/healthz").0, 200);
+    let (status, body) = server.get("/v1/catalogues/shop/products?limit=10");
+    assert_eq!(status, 200);
+    assert!(body.contains("demo-0001"), "{body}");
+
+    let second = house.run(&["list", "-c", "shop"]).ended(1);
+    let told = second.stderr();
+    assert!(told.contains("process") && told.contains("twinset serve"), "{told}");
+
+    assert_eq!(server.stop(), Some(0));
+    house.run(&["list", "-c", "shop"]).ended(0);
+}
+
+#[test]
+fn the_demo_draws_its_shop_and_answers() {
+    let house = House::new();
+    let demo = house.start(&["demo", "--headless", "--products", "6"]);
+    let (status, page) = demo.get("/");
+    assert_eq!(status, 200);
+    assert!(page.contains("<html"), "{page}");
+    // Drawing goes on behind the page; how long it takes depends on the machine.
+    let mut listed = String::new();
+    for _ in 0..600 {
+        listed = demo.get("/v1/catalogues/demo/products?limit=50").1;
+        if listed.contains("demo-0005") {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!((0..6).all(|n| listed.contains(&format!("demo-000{n}"))), "{listed}");
+    assert_eq!(demo.stop(), Some(0));
+}
