@@ -16,7 +16,7 @@ use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use twinset_catalogue::{ChangeRecord, Outcome, Placement, ProductPut};
-use twinset_index::{Change, Query, VectorIndex};
+use twinset_index::{Change, GraphIndex, Searcher, VectorIndex};
 use twinset_photo::{Fault, PictureHash};
 
 /// Changes read from the log at once.
@@ -57,7 +57,7 @@ pub(crate) enum Step {
 pub(crate) type Unreadable = HashSet<PictureHash>;
 
 /// Applies the next changes of the log to `index`.
-pub(crate) fn apply_next(core: &Core, index: &dyn VectorIndex, unreadable: &mut Unreadable) -> Result<Step> {
+pub(crate) fn apply_next(core: &Core, index: &GraphIndex, unreadable: &mut Unreadable) -> Result<Step> {
     let snapshot = index.snapshot();
     let changes = core.catalogue.changes_since(snapshot.seq(), CHANGES_A_BATCH)?;
     let Some(first) = changes.first() else { return Ok(Step::Idle) };
@@ -65,7 +65,7 @@ pub(crate) fn apply_next(core: &Core, index: &dyn VectorIndex, unreadable: &mut 
     let mut batch = Batch {
         seq: first.seq,
         changes: 0,
-        held: held(&*snapshot, index.shape().dim, &rows)?.into_iter().collect(),
+        held: snapshot.items_of(&rows).into_iter().collect(),
         shown: BTreeMap::new(),
         vectors: HashMap::new(),
         unknown: Vec::new(),
@@ -136,25 +136,6 @@ impl Batch {
         });
         let_go.into_iter().map(|item| Change::Remove { item }).chain(take_in).collect()
     }
-}
-
-/// The items that a snapshot holds of some products, as (item, product row).
-pub(crate) fn held(
-    snapshot: &dyn twinset_index::Searcher,
-    dim: usize,
-    rows: &RoaringBitmap,
-) -> Result<Vec<(u32, u32)>> {
-    // Any direction will do: a search for more than there is returns all of these groups.
-    let mut vector = vec![0.0; dim];
-    vector[0] = 1.0;
-    let query = Query {
-        vector: &vector,
-        k: snapshot.len().max(1),
-        groups: Some(rows),
-        one_per_group: false,
-        exact: true,
-    };
-    Ok(snapshot.search(&query)?.into_iter().map(|c| (c.item, c.group)).collect())
 }
 
 /// What looking at one picture gave.

@@ -6,6 +6,7 @@ use crate::{Decoder, EngineError, Result, Shop, Vision, query};
 use parking_lot::Mutex;
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 use twinset_catalogue::{CatalogueName, Home, Settings};
+use twinset_index::GraphOptions;
 use twinset_photo::Limits;
 
 /// How an engine works. Nothing here changes what a picture looks like to it.
@@ -23,6 +24,8 @@ pub struct Options {
     pub save_every: Duration,
     /// How long a search waits for its `min_seq` before it is refused.
     pub min_seq_wait: Duration,
+    /// How the index is made.
+    pub index: GraphOptions,
 }
 
 impl Default for Options {
@@ -34,6 +37,7 @@ impl Default for Options {
             save_every_changes: 20_000,
             save_every: Duration::from_secs(60),
             min_seq_wait: Duration::from_secs(2),
+            index: GraphOptions::default(),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use twinset_catalogue::Catalogue;
-use twinset_index::{ExactIndex, IndexError, Metric, Searcher, Shape, VectorIndex};
+use twinset_index::{GraphIndex, GraphSnapshot, IndexError, Metric, Shape, VectorIndex};
 use twinset_photo::PictureHash;
 
 /// Shortest and longest pause after a failure.
@@ -71,7 +71,7 @@ pub(crate) struct Rebuild {
 pub(crate) struct Core {
     pub(crate) catalogue: Catalogue,
     pub(crate) shared: Arc<Shared>,
-    index: RwLock<Arc<dyn VectorIndex>>,
+    index: RwLock<Arc<GraphIndex>>,
     desk: Mutex<Desk>,
     /// The follower sleeps here.
     called: Condvar,
@@ -88,21 +88,23 @@ impl Core {
         let last_seq = catalogue.last_seq()?;
         let mut quarantined = Vec::new();
         let dir = index_dir(&catalogue);
-        let index = match ExactIndex::open(&dir, shape) {
+        let options = shared.options.index;
+        let fresh = || GraphIndex::new(shape, options);
+        let index = match GraphIndex::open(&dir, shape, options) {
             Ok(index) if index.snapshot().seq() <= last_seq => index,
             Ok(_) => {
                 tracing::warn!(dir = %dir.display(), "the index is ahead of its catalogue (restored?); making it anew");
-                ExactIndex::with_shape(shape)
+                fresh()
             }
-            Err(IndexError::Missing { .. }) => ExactIndex::with_shape(shape),
+            Err(IndexError::Missing { .. }) => fresh(),
             Err(error @ (IndexError::OtherStamp { .. } | IndexError::OtherShape { .. })) => {
                 tracing::info!(%error, "making the index anew");
-                ExactIndex::with_shape(shape)
+                fresh()
             }
             Err(error) => {
                 tracing::warn!(%error, "setting the index aside and making it anew");
                 quarantined.extend(set_aside(&dir)?);
-                ExactIndex::with_shape(shape)
+                fresh()
             }
         };
         let seq = index.snapshot().seq();
@@ -133,7 +135,7 @@ impl Core {
     }
 
     /// The newest consistent state of the index.
-    pub(crate) fn snapshot(&self) -> Arc<dyn Searcher> {
+    pub(crate) fn snapshot(&self) -> Arc<GraphSnapshot> {
         self.index.read().snapshot()
     }
 
@@ -343,7 +345,7 @@ impl Follower<'_> {
         }
         core.desk.lock().work = false;
         let index = core.index.read().clone();
-        let step = self.apply_next(&*index)?;
+        let step = self.apply_next(&index)?;
         if let Step::Applied { seq, changes, dropped } = step {
             self.unsaved.changes += changes;
             self.unsaved.since.get_or_insert_with(Instant::now);
@@ -367,7 +369,7 @@ impl Follower<'_> {
         Ok(idle)
     }
 
-    fn apply_next(&mut self, index: &dyn VectorIndex) -> Result<Step> {
+    fn apply_next(&mut self, index: &GraphIndex) -> Result<Step> {
         let unreadable = match &mut self.unreadable {
             Some(known) => known,
             none => none
@@ -392,9 +394,9 @@ impl Follower<'_> {
         // The decoder may have learned something since.
         core.catalogue.retry_unreadable()?;
         self.unreadable = None;
-        let fresh: Arc<dyn VectorIndex> = Arc::new(ExactIndex::with_shape(core.shape()));
+        let fresh = Arc::new(GraphIndex::new(core.shape(), core.shared.options.index));
         loop {
-            match self.apply_next(&*fresh)? {
+            match self.apply_next(&fresh)? {
                 Step::Applied { seq, .. } => core.tell(|desk| desk.rebuild.at = seq),
                 Step::Idle => break,
                 Step::Stopped => return Err(EngineError::Closed),

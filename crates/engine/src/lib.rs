@@ -33,6 +33,7 @@ pub use follower::State;
 pub use import::{ImportProgress, ImportReport, Rejected};
 pub use request::{GroupBy, MAX_LIMIT, MAX_OFFSET, QueryImage, Region, SearchRequest};
 pub use shop::Shop;
+pub use twinset_index::GraphOptions;
 pub use upkeep::{IndexStatus, Unreadable, VerifyReport};
 pub use vision::{Described, Seen, Vision};
 

@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 use twinset_catalogue::{Placement, Product};
 use twinset_embed::Attributes;
-use twinset_index::{Query, Searcher};
+use twinset_index::{GraphSnapshot, Query, Searcher};
 use twinset_local::{Comparison, compare as compare_parts};
 use twinset_photo::{Decoded, Rect};
 
@@ -46,7 +46,7 @@ pub(crate) fn search(core: &Core, request: &SearchRequest) -> Result<SearchAnswe
 
     let groups = request.filter.as_ref().map(|filter| core.catalogue.select(filter)).transpose()?;
     let snapshot = core.snapshot();
-    let mut candidates = candidates(core, &*snapshot, &described.embedding, groups.as_ref(), request)?;
+    let mut candidates = candidates(core, &snapshot, &described.embedding, groups.as_ref(), request)?;
     timing.index = clock.lap();
 
     let compared = if request.rerank { rerank(core, &described, &mut candidates)? } else { 0 };
@@ -216,7 +216,7 @@ enum Group {
 /// Enough candidates of one snapshot to fill the page after grouping, best first, scored by cosine.
 fn candidates(
     core: &Core,
-    snapshot: &dyn Searcher,
+    snapshot: &GraphSnapshot,
     vector: &[f32],
     groups: Option<&RoaringBitmap>,
     request: &SearchRequest,

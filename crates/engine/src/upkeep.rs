@@ -1,13 +1,12 @@
 //! What an operator asks: how far is the index, is it right, which pictures could not be read.
 
-use crate::change::held;
 use crate::follower::{Core, State, index_dir};
 use crate::{EngineError, Result};
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use twinset_catalogue::Placement;
-use twinset_index::{ExactIndex, IndexError, Query, Searcher};
+use twinset_index::{GraphSnapshot, IndexError, Query, Searcher, check_saved};
 use twinset_photo::PictureHash;
 
 /// Products compared with the index at once.
@@ -158,7 +157,7 @@ pub(crate) fn verify(core: &Core) -> Result<VerifyReport> {
     }
     let rows: Vec<_> = rows.into_iter().collect();
     for lot in rows.chunks(PRODUCTS_AT_ONCE) {
-        compare(core, &*snapshot, lot, &mut report)?;
+        compare(core, &snapshot, lot, &mut report)?;
     }
     // What changed since the snapshot was taken may differ, and does not count.
     let mut changed = HashSet::new();
@@ -176,8 +175,7 @@ pub(crate) fn verify(core: &Core) -> Result<VerifyReport> {
     report.wrong.retain(settled);
     if !changed.is_empty() {
         let changed: RoaringBitmap = changed.into_iter().collect();
-        let moving: HashSet<u32> =
-            held(&*snapshot, core.shape().dim, &changed)?.into_iter().map(|(item, _)| item).collect();
+        let moving: HashSet<u32> = snapshot.items_of(&changed).into_iter().map(|(item, _)| item).collect();
         report.extra.retain(|item| !moving.contains(item));
     }
     Ok(report)
@@ -186,13 +184,12 @@ pub(crate) fn verify(core: &Core) -> Result<VerifyReport> {
 /// Compares some products with what the index holds of them.
 fn compare(
     core: &Core,
-    snapshot: &dyn Searcher,
+    snapshot: &GraphSnapshot,
     lot: &[(u32, Vec<Placement>)],
     report: &mut VerifyReport,
 ) -> Result<()> {
     let bitmap: RoaringBitmap = lot.iter().map(|(row, _)| *row).collect();
-    let held: BTreeSet<u32> =
-        held(snapshot, core.shape().dim, &bitmap)?.into_iter().map(|(item, _)| item).collect();
+    let held: BTreeSet<u32> = snapshot.items_of(&bitmap).into_iter().map(|(item, _)| item).collect();
     let mut known = BTreeSet::new();
     for (n, (row, shown)) in lot.iter().enumerate() {
         for placement in shown {
@@ -224,7 +221,7 @@ fn compare(
 
 /// A file of other models is none of ours yet: the next save replaces it.
 fn file_fault(core: &Core) -> Option<String> {
-    match ExactIndex::open(&index_dir(&core.catalogue), core.shape()) {
+    match check_saved(&index_dir(&core.catalogue), core.shape()) {
         Ok(_)
         | Err(IndexError::Missing { .. } | IndexError::OtherStamp { .. } | IndexError::OtherShape { .. }) => {
             None

@@ -21,6 +21,7 @@ pub use error::{IndexError, Subject};
 pub use exact::{ExactIndex, Snapshot};
 pub use graph::{GraphIndex, GraphOptions, GraphSnapshot};
 pub use kernels::kernels_in_use;
+pub use saved::check_saved;
 
 #[cfg(target_endian = "big")]
 compile_error!("saved indexes are little-endian and read without conversion");

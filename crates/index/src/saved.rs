@@ -114,6 +114,19 @@ pub(crate) fn open(dir: &Path, kinds: &[Kind]) -> Result<(Head, Reader), IndexEr
     Ok((head, Reader::open(data_path(dir, head.kind, vouch.number), vouch)?))
 }
 
+/// Reads all of the state saved in `dir` and compares it with its checksums, without keeping it.
+///
+/// # Errors
+/// Missing; damaged, with the offset; other model, dimension or metric.
+pub fn check_saved(dir: &Path, shape: Shape) -> Result<(), IndexError> {
+    let (head, mut reader) = open(dir, &[Kind::Exact, Kind::Graph])?;
+    head.shape.must_be(shape, dir)?;
+    for _ in 0..reader.crcs.len() {
+        reader.read_block()?;
+    }
+    Ok(())
+}
+
 fn data_path(dir: &Path, kind: Kind, number: u64) -> PathBuf {
     dir.join(format!("{}-{number:016x}.data", kind.name()))
 }

@@ -9,17 +9,25 @@
 //! few stored tokens, many query tokens), then geometry that allows for cloth: every pair of matches
 //! votes for a scale, rotation and shift, plain or mirrored, with a wide tolerance, and up to three
 //! such transforms are kept.
+//!
+//! Apart from garments it tells copies of one whole picture: a perceptual hash ([`PictureHash256`]) and a
+//! comparison pixel by pixel ([`same_picture`]).
 
 mod compare;
+mod copies;
 mod error;
 mod features;
 mod geometry;
+mod hash;
 mod score;
 mod simd;
+mod spots;
 
 pub use compare::{Comparison, Part, compare};
+pub use copies::{Edit, PictureLook, SamePicture, same_picture};
 pub use error::LocalError;
 pub use features::{DIM, LocalFeatures, MAX_TOKENS};
+pub use hash::{Orientation, PictureHash256, SAME_HASH_BITS};
 pub use score::Measures;
 
 /// Tokens kept of a stored picture: [`LocalFeatures::to_bytes`] then has at most 2.2 KB.

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tempfile::TempDir;
 use twinset_catalogue::{CatalogueName, Image, Mode, Product, ProductPut};
-use twinset_engine::{Engine, Options, QueryImage, SearchAnswer, SearchRequest, Shop, Vision};
+use twinset_engine::{Engine, GraphOptions, Options, QueryImage, SearchAnswer, SearchRequest, Shop, Vision};
 use twinset_photo::{Photo, encode_png};
 
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -58,8 +58,14 @@ pub(crate) fn open(home: &Path) -> Engine {
     open_seeing(home, vision())
 }
 
+/// A graph as soon as there are a few items, so that all tests are about it.
+fn options() -> Options {
+    let index = GraphOptions { graph_from: 8, ..GraphOptions::default() };
+    Options { threads: 2, index, ..Options::default() }
+}
+
 pub(crate) fn open_seeing(home: &Path, vision: Arc<Vision>) -> Engine {
-    Engine::open_with(home, Options { threads: 2, ..Options::default() }, vision).unwrap()
+    Engine::open_with(home, options(), vision).unwrap()
 }
 
 pub(crate) fn shop_of(engine: &Engine) -> Arc<Shop> {

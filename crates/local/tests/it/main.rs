@@ -1,5 +1,7 @@
 //! Local features and their comparison, on maps made here: which network made a map does not matter.
 
+mod copies;
+
 use proptest::prelude::*;
 use twinset_local::{Comparison, LocalError, LocalFeatures, STORED_TOKENS, compare};
 use twinset_nets::FeatureMap;
