@@ -94,4 +94,25 @@ export function expression(filters: Filters): string | undefined {
   return parts.length ? parts.join(" and ") : undefined;
 }
 
+/**
+ * What a pasted or dropped address means to us: a search or a picture of this site. Nothing else is fetched: a page that
+ * loads whatever it is given would tell strangers who looks at what.
+ */
+export function readLink(text: string, here: string): Address | undefined {
+  let link: URL;
+  try {
+    link = new URL(text.trim(), here);
+  } catch {
+    return undefined;
+  }
+  if (link.origin !== new URL(here).origin) return undefined;
+  const picture = /^\/v1\/catalogues\/([^/]+)\/(products|examples)\/([^/]+)\//.exec(link.pathname);
+  if (picture) {
+    const [, catalogue, list, id] = picture.map(decodeURIComponent);
+    return { ...START, catalogue, source: { kind: list === "products" ? "product" : "example", id: id! } };
+  }
+  const address = read(link);
+  return link.pathname === "/" && address.source.kind !== "none" ? address : undefined;
+}
+
 export const isFiltered = (filters: Filters): boolean => expression(filters) !== undefined;

@@ -1,45 +1,35 @@
-/** The part of the HTTP API that the page uses, and its failures as one type. */
+/** The part of the HTTP API that the pages use, and its failures as one type. The shapes are generated. */
+import type { Box, CatalogueList, CatalogueShape, Example, ExampleList, FacetCount, Image, MatchedPart, Money, Product, Region, SearchQuery, SearchReply, SearchResult } from "./schema";
 
-export interface Box { x: number; y: number; w: number; h: number }
-export interface Money { amount: string; currency: string }
-export interface Picture { name: string; url?: string | null; role?: string; alt?: string | null }
-export interface Product {
-  id: string; group_id?: string | null; title?: string | null; description?: string | null; link?: string | null;
-  brand?: string | null; seller?: string | null; price?: Money | null; sale_price?: Money | null; availability?: string;
-  category?: { path: string[] } | null; color?: string[]; size?: string[]; material?: string[]; pattern?: string[];
-  gender?: string[]; images?: Picture[];
-}
-export interface Region { id: number; box: Box; kind: string; score: number }
-export interface Part { query: Box; result: Box; score: number }
-export interface Result {
-  product: Product; image: string; box?: Box; score: number; tier: string; variants: number;
-  evidence: { global: number; local: number | null; text: number | null; matched_parts: Part[] };
-}
-export interface FacetValue { value: string; count: number }
-export interface Answer {
-  snapshot: number; regions: Region[]; searched_region: number | null; searched_box?: Box | null;
-  results: Result[]; facets: Record<string, FacetValue[]>; next_offset: number | null;
-}
-export interface Query {
-  region?: Box; detect: "on" | "off" | "auto"; filter?: string; limit: number; offset?: number;
-  group_by: "group_id"; facets: string[]; explain: "parts";
-}
-export interface Example { id: string; href: string }
+export type { Box, Example, Money, Product, Region };
+export type Picture = Image;
+export type CatalogueInfo = CatalogueShape;
+export type Part = MatchedPart;
+export type Result = SearchResult;
+export type FacetValue = FacetCount;
+/** `id`: names the search for feedback; a server that takes none gives none. */
+export type Answer = SearchReply & { id?: string };
+export type Query = SearchQuery;
+
+/** Where the API is: this site, unless a widget on a shop's page says otherwise. `key`: a public search key. */
+export const server = { base: "", key: "" };
 
 /** What went wrong, in the server's own stable words where it answered at all. */
 export class Problem extends Error {
-  constructor(readonly code: string, readonly detail: string, readonly request: string | null, readonly retryAfter: number | null) {
+  constructor(readonly code: string, readonly detail: string, readonly request: string | null = null, readonly retryAfter: number | null = null, readonly status = 0) {
     super(detail);
   }
 }
 
-async function call(path: string, init: RequestInit = {}): Promise<Response> {
+export async function call(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
+  const headers = new Headers(init.headers);
+  if (server.key) headers.set("authorization", `Bearer ${server.key}`);
   try {
-    response = await fetch(path, init);
+    response = await fetch(server.base + path, { ...init, headers, credentials: server.base ? "omit" : "same-origin" });
   } catch (reason) {
     if ((reason as Error).name === "AbortError") throw reason;
-    throw new Problem(navigator.onLine ? "unreachable" : "offline", String(reason), null, null);
+    throw new Problem(navigator.onLine ? "unreachable" : "offline", String(reason));
   }
   if (response.ok) return response;
   const body = (await response.json().catch(() => ({}))) as { code?: string; detail?: string; title?: string };
@@ -49,40 +39,51 @@ async function call(path: string, init: RequestInit = {}): Promise<Response> {
     body.detail ?? body.title ?? response.statusText,
     response.headers.get("x-request-id"),
     Number.isFinite(wait) && wait > 0 ? wait : null,
+    response.status,
   );
 }
 
+const json = async <T>(path: string, init?: RequestInit): Promise<T> => (await call(path, init)).json() as Promise<T>;
 const at = (catalogue: string): string => `/v1/catalogues/${encodeURIComponent(catalogue)}`;
 
-export interface CatalogueInfo { name: string; counts?: { products: number; pictures: number } }
+export const catalogues = async (): Promise<CatalogueInfo[]> => (await json<CatalogueList>("/v1/catalogues")).items;
+export const examples = async (catalogue: string): Promise<Example[]> => (await json<ExampleList>(`${at(catalogue)}/examples`)).items;
+export const fetchPicture = async (path: string): Promise<Blob> => (await call(path)).blob();
 
-export async function catalogues(): Promise<CatalogueInfo[]> {
-  return ((await (await call("/v1/catalogues")).json()) as { items: CatalogueInfo[] }).items;
-}
-
-export async function examples(catalogue: string): Promise<Example[]> {
-  return ((await (await call(`${at(catalogue)}/examples`)).json()) as { items: Example[] }).items;
-}
-
-export async function fetchPicture(path: string): Promise<Blob> {
-  return (await call(path)).blob();
-}
-
-export const pictureAddress = (catalogue: string, product: string, image: string, width: number): string =>
+export const picturePath = (catalogue: string, product: string, image: string, width: number): string =>
   `${at(catalogue)}/products/${encodeURIComponent(product)}/images/${encodeURIComponent(image)}/content?w=${width}`;
 
+/** A product; for those who may search only, as a search for itself shows it. */
 export async function product(catalogue: string, id: string): Promise<Product> {
-  return (await call(`${at(catalogue)}/products/${encodeURIComponent(id)}`)).json() as Promise<Product>;
+  try {
+    return await json<Product>(`${at(catalogue)}/products/${encodeURIComponent(id)}`);
+  } catch (reason) {
+    if (!(reason instanceof Problem) || (reason.status !== 401 && reason.status !== 403)) throw reason;
+    const { results } = await search(catalogue, id, { detect: "off", limit: 5 }, new AbortController().signal);
+    const itself = results.find((one) => one.product.id === id);
+    if (!itself) throw reason;
+    return itself.product;
+  }
 }
 
 /** `image`: the photo itself, or the id of a product whose picture is the query. */
 export async function search(catalogue: string, image: Blob | string, query: Query, signal: AbortSignal): Promise<Answer> {
   if (typeof image === "string") {
     const body = JSON.stringify({ ...query, image: { product: image } });
-    return (await call(`${at(catalogue)}/search`, { method: "POST", body, signal, headers: { "content-type": "application/json" } })).json() as Promise<Answer>;
+    return json<Answer>(`${at(catalogue)}/search`, { method: "POST", body, signal, headers: { "content-type": "application/json" } });
   }
   const form = new FormData();
   form.append("query", new Blob([JSON.stringify(query)], { type: "application/json" }));
   form.append("image", image, "photo");
-  return (await call(`${at(catalogue)}/search`, { method: "POST", body: form, signal })).json() as Promise<Answer>;
+  return json<Answer>(`${at(catalogue)}/search`, { method: "POST", body: form, signal });
+}
+
+export type Opinion = "up" | "down";
+
+/** What a shopper did with a result: opened it, or called it the same, similar or different. Nobody is named. */
+export async function tellFeedback(catalogue: string, answer: Answer, result: Result, rank: number, did: Opinion | "click"): Promise<void> {
+  const kind = did === "click" ? "click" : did === "down" ? "different" : result.tier === "identical" ? "same" : "similar";
+  const events = [{ kind, search: answer.id, product: result.product.id, image: result.image, rank }];
+  // `keepalive`: the page may be left at the same moment.
+  await call(`${at(catalogue)}/feedback`, { method: "POST", keepalive: true, body: JSON.stringify({ events }), headers: { "content-type": "application/json" } });
 }

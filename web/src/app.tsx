@@ -1,14 +1,14 @@
 /** The search page: the address says what is asked, this brings photo, answer and address together. */
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { expression, isFiltered, LISTS, NO_FILTERS, read, START, WHOLE, write, type Address, type Filters, type Source } from "./address";
-import { catalogues, pictureAddress, Problem, product, search, type Answer, type Box, type Region, type Result } from "./api";
+import { expression, isFiltered, LISTS, NO_FILTERS, read, readLink, START, WHOLE, write, type Address, type Filters, type Source } from "./address";
+import { catalogues, picturePath, Problem, product, search, tellFeedback, type Answer, type Box, type Opinion, type Region, type Result } from "./api";
 import { Camera } from "./camera";
 import { FilterBar, type Facets } from "./filters";
-import { language, LANGUAGES, plural, speak, t, type Language } from "./i18n";
+import { language, LANGUAGES, plural, settle, speak, t, type Language } from "./i18n";
 import { Camera as CameraSign, Down, Link, Mark, Picture } from "./icons";
 import { fromAddress, fromCatalogue, fromLink, keep, linkData, recall, shrink, type Photo } from "./photo";
 import { CropThumb, Query, regionName } from "./query";
-import { amountOf, Results, Skeletons } from "./results";
+import { amountOf, Results, Skeletons, TileActions, type Actions, type Folded } from "./results";
 import { Start } from "./start";
 import { Fill, Notice, Trouble } from "./states";
 import { Why } from "./why";
@@ -18,7 +18,7 @@ const SORTED_PAGE = 96;
 const MOST_REGIONS = 8;
 const FAR = 1000; // the API's last offset
 
-const asProblem = (reason: unknown): Problem => (reason instanceof Problem ? reason : new Problem("error", String(reason), null, null));
+const asProblem = (reason: unknown): Problem => (reason instanceof Problem ? reason : new Problem("error", String(reason)));
 const near = (a: Box, b: Box): boolean => (["x", "y", "w", "h"] as const).every((side) => Math.abs(a[side] - b[side]) < 0.002);
 
 async function open(source: Source, catalogue: string): Promise<Photo | null> {
@@ -30,8 +30,8 @@ async function open(source: Source, catalogue: string): Promise<Photo | null> {
     case "product": {
       const { images } = await product(catalogue, source.id);
       const first = images?.[0];
-      if (!first) throw new Problem("image_not_found", "the product has no picture", null, null);
-      return fromCatalogue(source.id, pictureAddress(catalogue, source.id, first.name, 1024));
+      if (!first) throw new Problem("image_not_found", "the product has no picture");
+      return fromCatalogue(source.id, picturePath(catalogue, source.id, first.name ?? "main", 1024));
     }
   }
 }
@@ -41,6 +41,8 @@ export function App() {
   const [main, setMain] = useState<{ name: string; products: number } | null>();
   const [photo, setPhoto] = useState<Photo | null>(null);
   const [regions, setRegions] = useState<Region[] | null>(null);
+  /** What the server chose to search when nothing was asked for. */
+  const [meant, setMeant] = useState<Box>();
   const [answer, setAnswer] = useState<Answer | null>(null);
   const [results, setResults] = useState<Result[]>([]);
   const [baseFacets, setBaseFacets] = useState<Facets>({});
@@ -49,7 +51,8 @@ export function App() {
   const [problem, setProblem] = useState<Problem | null>(null);
   const [attempt, setAttempt] = useState(0);
   const [weakShown, setWeakShown] = useState(false);
-  const [why, setWhy] = useState<Result | null>(null);
+  const [why, setWhy] = useState<Folded | null>(null);
+  const [opinions, setOpinions] = useState<Record<string, Opinion>>({});
   const [camera, setCamera] = useState(false);
   const [dragging, setDragging] = useState(false);
   const [said, setSaid] = useState("");
@@ -78,8 +81,8 @@ export function App() {
     catalogues().then(
       (items) => {
         const first = items.find(({ name }) => name === "main") ?? items[0];
-        setMain(first ? { name: first.name, products: first.counts?.products ?? 1 } : null);
-        if (!first) setProblem(new Problem("catalogue_not_found", "there is no catalogue", null, null));
+        setMain(first ? { name: first.name, products: first.counts.products } : null);
+        if (!first) setProblem(new Problem("catalogue_not_found", "there is no catalogue"));
       },
       (reason) => setProblem(asProblem(reason)),
     );
@@ -91,9 +94,11 @@ export function App() {
     let here = true;
     setPhoto(null);
     setRegions(null);
+    setMeant(undefined);
     setAnswer(null);
     setResults([]);
     setBaseFacets({});
+    setOpinions({});
     setProblem(null);
     setWhy(null);
     setPhase(address.source.kind === "none" ? "idle" : "searching");
@@ -133,6 +138,7 @@ export function App() {
         if (mine.signal.aborted) return;
         const found = regions ?? worthShowing(got);
         if (regions === null) setRegions(found);
+        if (!address.box) setMeant(got.searched_box);
         setAnswer(got);
         setResults(got.results);
         // Counts without filters stay for the lists that are filtered: otherwise a second colour could not be added.
@@ -141,7 +147,7 @@ export function App() {
           return [list, own || got.facets[list] || []];
         })));
         setPhase("done");
-        const { name } = searched(address.box, found, got);
+        const { name } = searched(address.box ?? got.searched_box, found);
         setSaid(plural("results.for", got.results.length, { kind: name }));
       },
       (reason) => {
@@ -159,7 +165,7 @@ export function App() {
     if (!offset || loadingMore.current || phase !== "done") return;
     const signal = running.current?.signal ?? new AbortController().signal;
     loadingMore.current = true;
-    query(offset, signal, answer.regions.length || address.box ? chosenBox(address.box, regions ?? [], answer) : undefined, false).then(
+    query(offset, signal, address.box ?? answer.searched_box, false).then(
       (got) => {
         setResults((before) => [...before, ...got.results.filter((one) => !before.some((had) => had.product.id === one.product.id))]);
         setAnswer({ ...answer, next_offset: got.next_offset });
@@ -182,13 +188,25 @@ export function App() {
     }
   }, [address.catalogue, go]);
 
+  const showLink = useCallback((text: string) => {
+    const meant = readLink(text, location.href);
+    if (meant) { go(meant); return; }
+    setPhoto(null);
+    setProblem(new Problem("link", "a picture elsewhere"));
+    setPhase("done");
+  }, [go]);
+
   useEffect(() => {
+    const typing = (target: EventTarget | null) => target instanceof HTMLInputElement;
     const pasted = (event: ClipboardEvent) => {
       const file = Array.from(event.clipboardData?.files ?? [])[0];
+      const text = event.clipboardData?.getData("text/plain").trim() ?? "";
       if (file) { event.preventDefault(); void show(file); }
+      else if (/^https?:\/\/\S+$/.test(text) && !typing(event.target)) { event.preventDefault(); showLink(text); }
     };
     let depth = 0; // enter and leave come for every child element
-    const enter = (event: DragEvent) => { if (event.dataTransfer?.types.includes("Files")) { depth += 1; setDragging(true); } };
+    const holds = (data: DataTransfer | null) => data?.types.includes("Files") || data?.types.includes("text/uri-list");
+    const enter = (event: DragEvent) => { if (holds(event.dataTransfer)) { depth += 1; setDragging(true); } };
     const leave = () => { depth = Math.max(0, depth - 1); if (!depth) setDragging(false); };
     const over = (event: DragEvent) => event.preventDefault();
     const drop = (event: DragEvent) => {
@@ -196,7 +214,9 @@ export function App() {
       depth = 0;
       setDragging(false);
       const file = event.dataTransfer?.files[0];
+      const link = event.dataTransfer?.getData("text/uri-list").split("\n").find((line) => line && !line.startsWith("#"));
       if (file) void show(file);
+      else if (link) showLink(link);
     };
     addEventListener("paste", pasted);
     addEventListener("dragenter", enter);
@@ -210,14 +230,14 @@ export function App() {
       removeEventListener("dragover", over);
       removeEventListener("drop", drop);
     };
-  }, [show]);
+  }, [show, showLink]);
 
   const similar = (id: string) => { setWhy(null); go({ ...START, catalogue: address.catalogue, source: { kind: "product", id } }); };
   const restart = () => { setProblem(null); setPhase("idle"); go({ ...START, catalogue: address.catalogue }); };
   const retry = useCallback(() => { setProblem(null); setAttempt((n) => n + 1); }, []);
   const filter = (filters: Filters) => go({ ...address, filters }, true);
 
-  const here = useMemo(() => searched(address.box, regions ?? [], answer), [boxText, regions, answer]);
+  const here = useMemo(() => searched(address.box ?? meant, regions ?? []), [boxText, regions, meant]);
   const choose = (box: Box | "all", byHand: boolean) =>
     go({ ...address, box, filters: NO_FILTERS }, byHand && address.box !== undefined && here.region === undefined && address.box !== "all");
 
@@ -238,7 +258,28 @@ export function App() {
     return () => clearTimeout(timer);
   }, [toast]);
 
-  const tongue = (next: Language) => void speak(next, true).then(() => setTongue(next));
+  const tongue = (next: Language) => void speak(next).then(() => { settle(next, t("title"), true); setTongue(next); });
+
+  const rank = (result: Result) => results.findIndex((one) => one.product.id === result.product.id) + 1;
+  const opened = (result: Result) => {
+    // A click that could not be told is no one's loss.
+    if (answer?.id) tellFeedback(catalogue!, answer, result, rank(result), "click").catch(() => undefined);
+    return true;
+  };
+  const tell = (result: Result, opinion: Opinion) => {
+    const id = result.product.id;
+    if (!answer || opinions[id] === opinion) return;
+    const before = opinions[id];
+    setOpinions((given) => ({ ...given, [id]: opinion }));
+    tellFeedback(catalogue!, answer, result, rank(result), opinion).then(
+      () => setSaid(t("feedback.thanks")),
+      () => { setOpinions(({ [id]: _, ...others }) => (before ? { ...others, [id]: before } : others)); setToast(t("feedback.failed")); },
+    );
+  };
+  const actions: Actions = {
+    catalogue: catalogue ?? "", beside: true, onWhy: setWhy, onSelect: opened, onSimilar: similar,
+    ...(answer?.id ? { opinion: { of: (id) => opinions[id], tell } } : {}),
+  };
 
   const ordered = useMemo(() => {
     if (!sorted) return results;
@@ -254,6 +295,7 @@ export function App() {
   const empty = main?.products === 0 && !address.catalogue;
 
   return (
+    <TileActions.Provider value={actions}>
     <div class={starting ? "page is-start" : "page"}>
       {!starting && <a class="skip" href="#results" onClick={(event) => { event.preventDefault(); document.getElementById("results")?.focus(); }}>{t("skip")}</a>}
       <header class="top">
@@ -278,7 +320,7 @@ export function App() {
       {starting && (empty
         ? <main id="main"><Notice title={t("state.empty")} text={t("state.empty.how")}><Fill catalogue={catalogue} /></Notice></main>
         : <Start
-            catalogue={catalogue} dragging={dragging} onFile={show} onCamera={() => setCamera(true)}
+            catalogue={catalogue} dragging={dragging} onFile={show} onLink={showLink} onCamera={() => setCamera(true)}
             onExample={(id) => go({ ...START, catalogue: address.catalogue, source: { kind: "example", id } })}
           />)}
 
@@ -324,7 +366,7 @@ export function App() {
                     {weak && !weakShown && <Notice title={t("state.weak")} text={t("state.weak.how")}><p class="actions"><button class="button" onClick={() => setWeakShown(true)}>{t("state.weak.show")}</button></p></Notice>}
                     {results.length > 0 && (!weak || weakShown) && (
                       <Results
-                        catalogue={catalogue!} results={ordered} sorted={sorted} onWhy={setWhy} onSimilar={similar}
+                        results={ordered} sorted={sorted}
                         more={answer.next_offset && answer.next_offset < FAR ? more : undefined}
                       />
                     )}
@@ -344,6 +386,7 @@ export function App() {
       {camera && <Camera onClose={() => setCamera(false)} onPhoto={show} onFile={show} />}
       {why && photo && <Why catalogue={catalogue!} photo={photo} box={here.box && !near(here.box, WHOLE) ? here.box : undefined} result={why} onClose={() => setWhy(null)} onSimilar={similar} />}
     </div>
+    </TileActions.Provider>
   );
 }
 
@@ -365,15 +408,9 @@ function worthShowing(answer: Answer): Region[] {
   return answer.regions.filter(({ id }, at) => at < MOST_REGIONS || id === answer.searched_region);
 }
 
-/** The box that was searched: the asked one, else the one the server chose, else the whole photo. */
-function chosenBox(asked: Address["box"], regions: Region[], answer: Answer | null): Box | undefined {
-  if (asked) return asked === "all" ? WHOLE : asked;
-  if (!answer) return undefined;
-  return regions.find(({ id }) => id === answer.searched_region)?.box ?? WHOLE;
-}
-
-function searched(asked: Address["box"], regions: Region[], answer: Answer | null): { box: Box | undefined; region: Region | undefined; name: string } {
-  const box = chosenBox(asked, regions, answer);
+/** `asked`: the box of the address, else what the server meant; not known before its first answer. */
+function searched(asked: Address["box"], regions: Region[]): { box: Box | undefined; region: Region | undefined; name: string } {
+  const box = asked === "all" ? WHOLE : asked;
   const region = box && regions.find((one) => near(one.box, box));
   const name = region ? regionName(regions, region) : !box || near(box, WHOLE) ? t("whole") : t("own");
   return { box, region, name };

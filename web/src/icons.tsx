@@ -5,21 +5,22 @@ const line = (path: string) => () => (
   </svg>
 );
 
-export const Camera = line("M4 8h3l1.6-2.5h6.8L17 8h3v11H4zM12 16.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z");
-export const Picture = line("M4 5h16v14H4zM4 16l4.5-4.5 4 4 2.5-2.5 5 5M15.5 9.5h.01");
-export const Close = line("M6 6l12 12M18 6L6 18");
-export const Down = line("M7 10l5 5 5-5");
-export const Link = line("M10 14a4 4 0 0 0 5.7 0l3-3A4 4 0 0 0 13 5.3l-1 1M14 10a4 4 0 0 0-5.7 0l-3 3A4 4 0 0 0 11 18.7l1-1");
-export const Reset = line("M5 12a7 7 0 1 0 2.2-5.1M5 4v4h4");
-export const Turn = line("M4 9a8 8 0 0 1 14-3l2 2M20 4v4h-4M20 15a8 8 0 0 1-14 3l-2-2M4 20v-4h4");
+export const Camera = /* @__PURE__ */ line("M4 8h3l1.6-2.5h6.8L17 8h3v11H4zM12 16.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z");
+export const Picture = /* @__PURE__ */ line("M4 5h16v14H4zM4 16l4.5-4.5 4 4 2.5-2.5 5 5M15.5 9.5h.01");
+export const Close = /* @__PURE__ */ line("M6 6l12 12M18 6L6 18");
+export const Down = /* @__PURE__ */ line("M7 10l5 5 5-5");
+export const Link = /* @__PURE__ */ line("M10 14a4 4 0 0 0 5.7 0l3-3A4 4 0 0 0 13 5.3l-1 1M14 10a4 4 0 0 0-5.7 0l-3 3A4 4 0 0 0 11 18.7l1-1");
+export const Reset = /* @__PURE__ */ line("M5 12a7 7 0 1 0 2.2-5.1M5 4v4h4");
+export const Turn = /* @__PURE__ */ line("M4 9a8 8 0 0 1 14-3l2 2M20 4v4h-4M20 15a8 8 0 0 1-14 3l-2-2M4 20v-4h4");
 export const Twins = () => (
   <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
     <rect x="4" y="4" width="11" height="11" rx="2.5" />
     <rect class="fill" x="9" y="9" width="11" height="11" rx="2.5" />
   </svg>
 );
-export const Outside = line("M9 6H5v13h13v-4M13 5h6v6M19 5l-8 8");
-export const Check = line("M5 12.5l4.5 4.5L19 7.5");
+export const Outside = /* @__PURE__ */ line("M9 6H5v13h13v-4M13 5h6v6M19 5l-8 8");
+export const Thumb = /* @__PURE__ */ line("M7 11v9H4v-9zM7 11l4-7c1.6 0 2.4 1.2 2 2.8L12.4 10H18c1.4 0 2.2 1.1 1.9 2.4l-1.4 6c-.3 1-1 1.6-2 1.6H7");
+export const Check = /* @__PURE__ */ line("M5 12.5l4.5 4.5L19 7.5");
 
 /** The mark: two squares of one set, one drawn, one filled. */
 export const Mark = () => (

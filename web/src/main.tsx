@@ -1,6 +1,8 @@
 import { render } from "preact";
 import { App } from "./app";
-import { preferred, speak } from "./i18n";
+import { preferred, settle, speak, t } from "./i18n";
+import "./parts.css";
 import "./style.css";
 
-void speak(preferred(), false).finally(() => render(<App />, document.getElementById("app")!));
+const language = preferred();
+void speak(language).then(() => settle(language, t("title"), false)).finally(() => render(<App />, document.getElementById("app")!));

@@ -21,12 +21,12 @@ async function refusal(file: Blob): Promise<Problem> {
   const head = new Uint8Array(await file.slice(0, 12).arrayBuffer());
   const brand = String.fromCharCode(...head.slice(4, 12));
   const heic = brand.startsWith("ftyp") && HEIC.includes(brand.slice(4));
-  return new Problem(heic ? "heic" : "not_a_picture", "the browser cannot decode this file", null, null);
+  return new Problem(heic ? "heic" : "not_a_picture", "the browser cannot decode this file");
 }
 
 function canvasBlob(canvas: HTMLCanvasElement, type: string, quality: number): Promise<Blob> {
   return new Promise((done, failed) =>
-    canvas.toBlob((blob) => (blob ? done(blob) : failed(new Problem("not_a_picture", "the canvas gave no picture", null, null))), type, quality),
+    canvas.toBlob((blob) => (blob ? done(blob) : failed(new Problem("not_a_picture", "the canvas gave no picture"))), type, quality),
   );
 }
 
@@ -37,7 +37,7 @@ function draw(bitmap: ImageBitmap | HTMLImageElement | HTMLVideoElement, width: 
   canvas.width = Math.max(1, Math.round(width * box.w * scale));
   canvas.height = Math.max(1, Math.round(height * box.h * scale));
   const pen = canvas.getContext("2d");
-  if (!pen) throw new Problem("not_a_picture", "no canvas", null, null);
+  if (!pen) throw new Problem("not_a_picture", "no canvas");
   pen.fillStyle = "#fff"; // where the picture is transparent
   pen.fillRect(0, 0, canvas.width, canvas.height);
   pen.imageSmoothingQuality = "high";
@@ -49,7 +49,7 @@ const ALL: Box = { x: 0, y: 0, w: 1, h: 1 };
 
 /** At most 1,280 px on the long side, upright, without metadata. */
 export async function shrink(file: Blob): Promise<Photo> {
-  if (file.size > 4 * MAX_BYTES) throw new Problem("picture_too_large", "too many bytes to open", null, null);
+  if (file.size > 4 * MAX_BYTES) throw new Problem("picture_too_large", "too many bytes to open");
   let bitmap: ImageBitmap;
   try {
     bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
@@ -73,13 +73,14 @@ function measured(url: string): Promise<HTMLImageElement> {
   return new Promise((done, failed) => {
     const image = new Image();
     image.onload = () => done(image);
-    image.onerror = () => failed(new Problem("gone", "the picture cannot be loaded", null, null));
+    image.onerror = () => failed(new Problem("gone", "the picture cannot be loaded"));
     image.src = url;
   });
 }
 
-/** A catalogue picture as the query. */
-export async function fromCatalogue(product: string, url: string): Promise<Photo> {
+/** A catalogue picture as the query. `path`: of the API. */
+export async function fromCatalogue(product: string, path: string): Promise<Photo> {
+  const url = URL.createObjectURL(await fetchPicture(path));
   const { naturalWidth, naturalHeight } = await measured(url);
   return { image: product, url, width: naturalWidth, height: naturalHeight };
 }
@@ -113,7 +114,7 @@ export async function recall(key: string): Promise<Photo> {
   } catch {
     // Forbidden.
   }
-  if (!text) throw new Problem("gone", "the photo is not in this tab any more", null, null);
+  if (!text) throw new Problem("gone", "the photo is not in this tab any more");
   const photo = await shrink(bytes(text));
   kept.set(key, photo);
   return photo;
@@ -129,7 +130,7 @@ function bytes(text: string): Blob {
   try {
     return new Blob([Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0))], { type: "image/jpeg" });
   } catch {
-    throw new Problem("gone", "the link is not whole", null, null);
+    throw new Problem("gone", "the link is not whole");
   }
 }
 

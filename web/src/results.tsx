@@ -1,7 +1,10 @@
 /** Result tiles: the strip of the same article, then the similar ones. */
-import { useEffect, useRef } from "preact/hooks";
-import { pictureAddress, type Money, type Product, type Result } from "./api";
+import { createContext } from "preact";
+import { useContext, useEffect, useMemo, useRef } from "preact/hooks";
+import { picturePath, type Money, type Opinion, type Product, type Result } from "./api";
 import { money, plural, t } from "./i18n";
+import { Thumb } from "./icons";
+import { Img } from "./img";
 
 export const soldOut = (product: Product): boolean => product.availability === "out_of_stock";
 
@@ -34,31 +37,86 @@ export function Badge({ tier }: { tier: string }) {
   return null;
 }
 
-interface TileProps { catalogue: string; result: Result; onWhy: (result: Result) => void; onSimilar: (product: string) => void; eager: boolean }
+/** One tile: the best offer of a picture, and the other products that show the very same picture. */
+export interface Folded extends Result { others: Result[] }
 
-function Tile({ catalogue, result, onWhy, onSimilar, eager }: TileProps) {
+/** Products of several sellers often show the same picture: one tile, the cheapest that can be bought in front. */
+export function fold(results: Result[]): Folded[] {
+  const shown = (result: Result) => result.product.images?.find(({ name }) => name === result.image)?.picture ?? result.product.id;
+  const byPicture = new Map<string, Result[]>();
+  for (const result of results) byPicture.set(shown(result), [...(byPicture.get(shown(result)) ?? []), result]);
+  return [...byPicture.values()].map((same) => {
+    const [first, ...others] = [...same].sort(byOffer);
+    return { ...first!, others };
+  });
+}
+
+const byOffer = (a: Result, b: Result): number =>
+  Number(soldOut(a.product)) - Number(soldOut(b.product)) || (amountOf(a.product) === amountOf(b.product) ? 0 : amountOf(a.product) - amountOf(b.product));
+
+/** "+3 variants", "+5 sellers" or nothing. */
+export function alsoAs({ product, others, variants }: Folded): string {
+  const more = variants - 1 + others.reduce((sum, other) => sum + other.variants, 0);
+  if (more < 1) return "";
+  const sellers = new Set(others.map((other) => other.product.seller).filter((seller) => seller && seller !== product.seller));
+  return sellers.size > 0 && sellers.size === more ? plural("sellers", more) : plural("variants", more);
+}
+
+/** What a tile can do; what is left out is not offered. */
+export interface Actions {
+  catalogue: string;
+  onWhy?: (result: Folded) => void;
+  /** Follows the link to the shop unless it answers false. */
+  onSelect?: (result: Result) => boolean;
+  /** For products without a page of their own. */
+  onSimilar?: (product: string) => void;
+  /** Where the operator wants to know. */
+  opinion?: { of: (product: string) => Opinion | undefined; tell: (result: Result, opinion: Opinion) => void };
+  /** Pages of the shop open beside this one. */
+  beside: boolean;
+}
+export const TileActions = createContext<Actions>({ catalogue: "main", beside: true });
+
+export function Thumbs({ result }: { result: Result }) {
+  const { opinion } = useContext(TileActions);
+  if (!opinion) return null;
+  const given = opinion.of(result.product.id);
+  const title = result.product.title || result.product.id;
+  return (
+    <span class="thumbs" role="group" aria-label={t("feedback")}>
+      {(["up", "down"] as const).map((way) => (
+        <button key={way} class={`thumb ${way}`} aria-pressed={given === way} aria-label={t(`feedback.${way}`, { title })} title={t(`feedback.${way}.short`)} onClick={() => opinion.tell(result, way)}><Thumb /></button>
+      ))}
+    </span>
+  );
+}
+
+export function Tile({ result, eager }: { result: Folded; eager: boolean }) {
+  const { catalogue, onWhy, onSelect, onSimilar, beside } = useContext(TileActions);
   const { product } = result;
   const gone = soldOut(product);
   const title = product.title || product.id;
-  const at = (width: number) => pictureAddress(catalogue, product.id, result.image, width);
-  const picture = (
-    <img src={at(320)} srcset={`${at(320)} 320w, ${at(640)} 640w`} sizes="(min-width: 1000px) 16rem, 45vw" loading={eager ? "eager" : "lazy"} decoding="async" alt="" />
-  );
+  const at = (width: number) => picturePath(catalogue, product.id, result.image, width);
+  const also = alsoAs(result);
+  const follow = (event: Event) => { if (onSelect && !onSelect(result)) event.preventDefault(); };
   return (
-    <li class={gone ? "tile is-gone" : "tile"}>
-      <div class="tile-picture">
-        {picture}
+    <li class={gone ? "tile is-gone" : "tile"} part="tile">
+      <div class="tile-picture" part="tile-picture">
+        <Img path={at(320)} large={at(640)} widths={[320, 640]} sizes="(min-width: 1000px) 16rem, 45vw" lazy={!eager} alt="" />
         <Badge tier={result.tier} />
         {gone && <span class="stamp">{t("sold.out")}</span>}
         {product.availability === "preorder" && <span class="stamp">{t("preorder")}</span>}
-        <button class="tile-why" aria-label={t("why.of", { title })} onClick={() => onWhy(result)}><span>{t("why")}</span></button>
+        <Thumbs result={result} />
+        {onWhy && <button class="tile-why" aria-label={t("why.of", { title })} onClick={() => onWhy(result)}><span>{t("why")}</span></button>}
       </div>
       <div class="tile-words">
         {product.brand && <p class="brand">{product.brand}</p>}
         <h3>
-          {product.link ? <a href={product.link} rel="noopener noreferrer" target="_blank">{title}</a> : <button class="as-link" onClick={() => onSimilar(product.id)}>{title}</button>}
+          {product.link
+            ? <a href={product.link} onClick={follow} {...(beside ? { target: "_blank", rel: "noopener noreferrer" } : {})}>{title}</a>
+            : <button class="as-link" onClick={() => { if (onSelect?.(result) ?? true) onSimilar?.(product.id); }}>{title}</button>}
         </h3>
-        <p class="tile-price"><Price product={product} />{result.variants > 1 && <span class="variants">{plural("variants", result.variants - 1)}</span>}</p>
+        <p class="tile-price"><Price product={product} />{also && <span class="variants">{also}</span>}</p>
         {product.seller && <p class="seller">{product.seller}</p>}
       </div>
     </li>
@@ -75,23 +133,14 @@ export function Skeletons({ count }: { count: number }) {
   );
 }
 
-interface Props {
-  catalogue: string;
-  results: Result[];
-  sorted: boolean;
-  more: (() => void) | undefined;
-  onWhy: (result: Result) => void;
-  onSimilar: (product: string) => void;
-}
+interface Props { results: Result[]; sorted: boolean; more: (() => void) | undefined }
 
-export function Results({ catalogue, results, sorted, more, onWhy, onSimilar }: Props) {
+export function Results({ results, sorted, more }: Props) {
+  const folded = useMemo(() => fold(results), [results]);
   // Sorted by price there is one list; by likeness the same article stands first, the buyable and cheapest of it before the rest.
-  const same = sorted ? [] : results.filter((one) => one.tier === "identical")
-    .sort((a, b) => Number(soldOut(a.product)) - Number(soldOut(b.product)) || amountOf(a.product) - amountOf(b.product));
-  const rest = sorted ? results : results.filter((one) => one.tier !== "identical");
-  const list = (some: Result[], eager: number) => some.map((result, at) => (
-    <Tile key={result.product.id} catalogue={catalogue} result={result} onWhy={onWhy} onSimilar={onSimilar} eager={at < eager} />
-  ));
+  const same = sorted ? [] : folded.filter((one) => one.tier === "identical").sort(byOffer);
+  const rest = sorted ? folded : folded.filter((one) => one.tier !== "identical");
+  const list = (some: Folded[], eager: number) => some.map((result, at) => <Tile key={result.product.id} result={result} eager={at < eager} />);
   return (
     <>
       {same.length > 0 && (

@@ -8,12 +8,15 @@ interface Props {
   catalogue: string | undefined;
   dragging: boolean;
   onFile: (file: Blob) => void;
+  onLink: (link: string) => void;
   onCamera: () => void;
   onExample: (id: string) => void;
 }
 
-export function Start({ catalogue, dragging, onFile, onCamera, onExample }: Props) {
+export function Start({ catalogue, dragging, onFile, onLink, onCamera, onExample }: Props) {
   const [shown, setShown] = useState<Example[]>([]);
+  const [linking, setLinking] = useState(false);
+  const [link, setLink] = useState("");
   const chooser = useRef<HTMLInputElement>(null);
 
   useEffect(() => {
@@ -44,6 +47,12 @@ export function Start({ catalogue, dragging, onFile, onCamera, onExample }: Prop
             }}
           />
           <p class="drop-hint">{dragging ? t("drop.now") : t("drop")}</p>
+          {!dragging && (linking
+            ? <form class="link-form" onSubmit={(event) => { event.preventDefault(); if (link.trim()) onLink(link); }}>
+                <label><span class="sr">{t("link.label")}</span><input type="url" inputMode="url" placeholder="https://" required value={link} onInput={(event) => setLink(event.currentTarget.value)} ref={(field) => field?.focus()} /></label>
+                <button class="button small">{t("link.go")}</button>
+              </form>
+            : <button class="drop-link" onClick={() => setLinking(true)}>{t("link")}</button>)}
         </div>
       </div>
       <p class="privacy">{t("privacy")}</p>

@@ -19,6 +19,7 @@ export function Notice({ title, text, children, alert = false }: { title: string
 const SAID: Record<string, string> = {
   not_a_picture: "not_a_picture", picture_unreadable: "not_a_picture", picture_format: "not_a_picture",
   heic: "heic", picture_too_large: "too_large", body_too_large: "too_large",
+  link: "link", unauthorized: "closed", forbidden: "closed", key_missing: "closed", http_401: "closed", http_403: "closed",
   offline: "offline", unreachable: "unreachable", busy: "busy", timeout: "busy", snapshot_not_reached: "busy",
   catalogue_not_found: "no_catalogue", model_not_loaded: "model",
   gone: "gone", product_not_found: "gone", example_not_found: "gone", image_not_found: "gone",

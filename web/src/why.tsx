@@ -1,17 +1,20 @@
 /** "Why this?": both pictures, the parts that match with the same number on each side, and a plain sentence. */
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { pictureAddress, type Box, type Part, type Result } from "./api";
+import { picturePath, type Box, type Part } from "./api";
 import { WHOLE } from "./address";
 import { percent, plural, t, word } from "./i18n";
 import { Outside, Twins } from "./icons";
+import { Img } from "./img";
 import type { Photo } from "./photo";
 import { place } from "./query";
-import { Badge, Price, soldOut } from "./results";
+import { Badge, Price, soldOut, Thumbs, type Folded } from "./results";
 import { Sheet } from "./sheet";
 
 interface SideProps {
   label: string;
-  url: string;
+  /** The picture, given its style and what to do once its shape is known. */
+  picture: (style: Record<string, string>, onLoad: (event: Event & { currentTarget: HTMLImageElement }) => void) => ComponentChildren;
   /** Width by height of the whole picture; unknown until it has loaded. */
   ratio: number | undefined;
   onRatio?: (ratio: number) => void;
@@ -38,7 +41,7 @@ function windowOn(focus: Box, parts: Box[]): Box {
 
 const inside = (view: Box, box: Box): Box => ({ x: (box.x - view.x) / view.w, y: (box.y - view.y) / view.h, w: box.w / view.w, h: box.h / view.h });
 
-function Side({ label, url, ratio, onRatio, focus, parts, side, lit, onLit }: SideProps) {
+function Side({ label, picture, ratio, onRatio, focus, parts, side, lit, onLit }: SideProps) {
   const view = windowOn(focus, parts.map((part) => part[side]));
   const shape = ((ratio ?? 1) * view.w) / view.h;
   return (
@@ -47,10 +50,10 @@ function Side({ label, url, ratio, onRatio, focus, parts, side, lit, onLit }: Si
       <div class="side-fit">
         <div class="side-picture" style={{ aspectRatio: String(shape), "--ratio": String(shape) }}>
           <div class="side-view">
-            <img
-              src={url} alt={label} style={{ width: `${100 / view.w}%`, height: `${100 / view.h}%`, left: `${(-100 * view.x) / view.w}%`, top: `${(-100 * view.y) / view.h}%` }}
-              onLoad={(event) => onRatio?.(event.currentTarget.naturalWidth / event.currentTarget.naturalHeight)}
-            />
+            {picture(
+              { width: `${100 / view.w}%`, height: `${100 / view.h}%`, left: `${(-100 * view.x) / view.w}%`, top: `${(-100 * view.y) / view.h}%` },
+              (event) => onRatio?.(event.currentTarget.naturalWidth / event.currentTarget.naturalHeight),
+            )}
           </div>
           {ratio !== undefined && parts.map((part, at) => (
             <span
@@ -66,9 +69,12 @@ function Side({ label, url, ratio, onRatio, focus, parts, side, lit, onLit }: Si
   );
 }
 
+/** Below this the details were compared and differ, though some places look alike. */
+const DETAILS_AGREE = 0.5;
+
 const CLAIMS = ["color", "material", "pattern", "size", "gender"] as const;
 
-interface Props { catalogue: string; photo: Photo; box: Box | undefined; result: Result; onClose: () => void; onSimilar: (product: string) => void }
+interface Props { catalogue: string; photo: Photo; box: Box | undefined; result: Folded; onClose: () => void; onSimilar: (product: string) => void }
 
 export function Why({ catalogue, photo, box, result, onClose, onSimilar }: Props) {
   const { product, evidence } = result;
@@ -76,7 +82,10 @@ export function Why({ catalogue, photo, box, result, onClose, onSimilar }: Props
   const [ratio, setRatio] = useState<number>();
   const parts = evidence.matched_parts;
   const same = result.tier === "identical";
-  const sentence = parts.length > 0
+  const apart = !same && (evidence.local ?? 1) < DETAILS_AGREE;
+  const sentence = parts.length > 0 && apart
+    ? plural("sheet.match.few", parts.length)
+    : parts.length > 0
     ? plural(same ? "sheet.match.identical" : "sheet.match", parts.length)
     : t(same ? "sheet.match.identical.none" : "sheet.match.none");
   const claims: [string, string][] = [
@@ -90,10 +99,10 @@ export function Why({ catalogue, photo, box, result, onClose, onSimilar }: Props
   return (
     <Sheet title={t("why")} kind="why" onClose={onClose}>
       <div class="sides">
-        <Side label={t("sheet.query")} url={photo.url} ratio={photo.width / photo.height} focus={box ?? WHOLE} parts={parts} side="query" lit={lit} onLit={setLit} />
+        <Side label={t("sheet.query")} picture={(style) => <img src={photo.url} alt={t("sheet.query")} style={style} />} ratio={photo.width / photo.height} focus={box ?? WHOLE} parts={parts} side="query" lit={lit} onLit={setLit} />
         <Side
-          label={t("sheet.result")} url={pictureAddress(catalogue, product.id, result.image, 800)} ratio={ratio} onRatio={setRatio}
-          focus={result.box ?? WHOLE} parts={parts} side="result" lit={lit} onLit={setLit}
+          label={t("sheet.result")} picture={(style, onLoad) => <Img path={picturePath(catalogue, product.id, result.image, 800)} alt={t("sheet.result")} style={style} onLoad={onLoad} />} ratio={ratio} onRatio={setRatio}
+          focus={result.box} parts={parts} side="result" lit={lit} onLit={setLit}
         />
       </div>
       <p class="sentence"><Badge tier={result.tier} /> {sentence}</p>
@@ -104,9 +113,8 @@ export function Why({ catalogue, photo, box, result, onClose, onSimilar }: Props
               <button
                 aria-pressed={lit === at} onClick={() => setLit(lit === at ? null : at)} onFocus={() => setLit(at)} onBlur={() => setLit(null)}
                 onPointerEnter={() => setLit(at)} onPointerLeave={() => setLit(null)}
-                aria-label={t("sheet.part", { n: at + 1, percent: percent(part.score) })}
               >
-                <b>{at + 1}</b>{percent(part.score)}
+                <b aria-hidden="true">{at + 1}</b><span aria-hidden="true">{percent(part.score)}</span><span class="sr">{t("sheet.part", { n: at + 1, percent: percent(part.score) })}</span>
               </button>
             </li>
           ))}
@@ -115,7 +123,8 @@ export function Why({ catalogue, photo, box, result, onClose, onSimilar }: Props
       <div class="why-below">
         <dl class="meters">
           <Meter name={t("sheet.overall")} value={evidence.global} />
-          {evidence.local !== null && <Meter name={t("sheet.local")} value={evidence.local} />}
+          {evidence.local != null && <Meter name={t("sheet.local")} value={evidence.local} />}
+          {evidence.text != null && <Meter name={t("sheet.text")} value={evidence.text} />}
           <Meter name={t("sheet.score")} value={result.score} strong />
         </dl>
         <div class="why-product">
@@ -126,9 +135,24 @@ export function Why({ catalogue, photo, box, result, onClose, onSimilar }: Props
             <h4>{t("sheet.claims")}</h4>
             <dl>{claims.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
           </div>
+          {result.others.length > 0 && (
+            <div class="claims">
+              <h4>{t("sheet.others")}</h4>
+              <ul class="others">
+                {result.others.map(({ product: other }) => (
+                  <li key={other.id}>
+                    {other.link ? <a href={other.link} target="_blank" rel="noopener noreferrer">{other.seller ?? other.title ?? other.id}</a> : <span>{other.seller ?? other.title ?? other.id}</span>}
+                    <Price product={other} />
+                    {soldOut(other) && <span class="variants">{t("sold.out")}</span>}
+                  </li>
+                ))}
+              </ul>
+            </div>
+          )}
         </div>
       </div>
       <footer>
+        <Thumbs result={result} />
         <button class="button primary" onClick={() => onSimilar(product.id)}><Twins />{t("sheet.similar")}</button>
         {product.link && <a class="button" href={product.link} target="_blank" rel="noopener noreferrer"><Outside />{t("sheet.shop")}</a>}
       </footer>

@@ -1,10 +1,13 @@
 // What every browser test needs: a real server on a demo home, a real Chromium, and pictures made here.
 //
 // TWINSET_BIN: the binary (default ../target/release/twinset). CHROMIUM: the browser (default /usr/bin/chromium).
-import { spawn } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import { chromium } from "playwright-core";
 
@@ -23,8 +26,9 @@ const freePort = () =>
 export async function startServer(args, products = 0) {
   if (!existsSync(BIN)) throw new Error(`${BIN} is not there; build it (cargo build --release) or set TWINSET_BIN`);
   const port = await freePort();
-  const child = spawn(BIN, [...args, "--listen", `127.0.0.1:${port}`], { stdio: ["ignore", "ignore", "pipe"] });
-  let log = "";
+  const child = spawn(BIN, [...args, "--json", "--listen", `127.0.0.1:${port}`], { stdio: ["ignore", "pipe", "pipe"] });
+  let [log, told] = ["", ""];
+  child.stdout.on("data", (chunk) => { told += chunk; });
   child.stderr.on("data", (chunk) => { log = (log + chunk).slice(-4000); });
   const base = `http://127.0.0.1:${port}`;
   const stop = () =>
@@ -39,22 +43,29 @@ export async function startServer(args, products = 0) {
     if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}:\n${log}`);
     const list = await fetch(`${base}/v1/catalogues`).then((answer) => answer.json(), () => null);
     const stocked = list?.items.every(({ counts, change, snapshot }) => counts.products >= products && change === snapshot);
-    if (stocked && (products === 0 || list.items.length > 0)) return { base, stop };
+    if (stocked && (products === 0 || list.items.length > 0)) return { base, stop, ...JSON.parse(told || "{}") };
     if (Date.now() > until) { await stop(); throw new Error(`the server is not ready:\n${log}`); }
     await new Promise((done) => setTimeout(done, 200));
   }
 }
 
-export const startDemo = () => startServer(["demo", "--headless", "--products", "40"], 40);
+/** The demo; its home stays behind as `home`. */
+export const startDemo = () => startServer(["demo", "--headless", "--keep", "--products", "40"], 40);
+
+/** Runs a command of the binary to its end and reads its JSON. */
+export async function twinset(...args) {
+  const { stdout } = await promisify(execFile)(BIN, [...args, "--json"]);
+  return stdout.trim() ? JSON.parse(stdout) : undefined;
+}
 
 export const openBrowser = () =>
   chromium.launch({
     executablePath: CHROMIUM,
-    args: ["--headless=new", "--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
+    args: ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
   });
 
-/** A page that fails its test on any script error, blocked resource or request to elsewhere. */
-export async function openPage(browser, base, options = {}) {
+/** A page that fails its test on any script error, blocked resource or request to elsewhere than `base` and `also`. */
+export async function openPage(browser, base, { also = [], ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: "en-GB", ...options });
   const page = await context.newPage();
   const faults = [];
@@ -63,7 +74,7 @@ export async function openPage(browser, base, options = {}) {
     if (/Content Security Policy/i.test(message.text())) faults.push(message.text());
   });
   page.on("request", (request) => {
-    if (!request.url().startsWith(base) && !request.url().startsWith("blob:")) faults.push(`asked ${request.url()}`);
+    if (![base, ...also].some((one) => request.url().startsWith(one)) && !request.url().startsWith("blob:")) faults.push(`asked ${request.url()}`);
   });
   const close = async () => {
     await context.close();
@@ -118,4 +129,14 @@ export async function shoot(page, name) {
   if (!folder) return;
   mkdirSync(folder, { recursive: true });
   await page.screenshot({ path: `${folder}/${name}.png` });
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** No violation of WCAG 2.2 A or AA, as far as a machine can see. */
+export async function accessible(page, where) {
+  // The policy allows no foreign script, so axe comes through the debugger and not as a script element.
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
+  assert.deepEqual(violations.map(({ id, nodes }) => [where, id, nodes.map(({ html }) => html.slice(0, 160))]), []);
 }

@@ -1,8 +1,11 @@
-//! The search page and the documentation pages: files that `web/` built, inside the binary.
+//! The search page, the operator pages, the widget and the documentation: files that `web/` built, inside the binary.
+//!
+//! The widget (`/widget.js` and what it loads) is meant for pages of other sites, so any site may read these files;
+//! what they then ask of the API is a matter of keys and origins.
 
 use crate::problem::{CODES, Code, NOT_FOUND, Problem};
 use axum::extract::Path;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use std::fmt::Write;
 
@@ -15,6 +18,9 @@ pub(crate) async fn file(uri: Uri, headers: HeaderMap) -> Response {
     let path = match uri.path() {
         "/" => "index.html",
         "/docs" => "docs.html",
+        "/demo-shop" => "demo-shop.html",
+        "/admin" => "admin.html",
+        path if path.starts_with("/admin/") => "admin.html", // it shows its own parts by address
         path if path.ends_with(".html") => "", // each page has one address
         path => path.trim_start_matches('/'),
     };
@@ -37,11 +43,19 @@ pub(crate) async fn file(uri: Uri, headers: HeaderMap) -> Response {
     let caching =
         if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let head = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, caching), (header::ETAG, &tag)];
+    let shared = path == "widget.js" || path.starts_with("assets/widget-");
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    if known.is_some_and(|tags| tags.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)) {
-        return (StatusCode::NOT_MODIFIED, head).into_response();
+    let mut response =
+        if known.is_some_and(|tags| tags.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)) {
+            (StatusCode::NOT_MODIFIED, head).into_response()
+        } else {
+            (head, file.data.into_owned()).into_response()
+        };
+    if shared {
+        let any = HeaderValue::from_static("*");
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
     }
-    (head, file.data.into_owned()).into_response()
+    response
 }
 
 /// All kinds of failures.

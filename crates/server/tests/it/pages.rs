@@ -29,3 +29,25 @@ async fn the_page_and_its_files_come_from_the_binary() {
     let squeezed = house.send(Method::GET, "/", &[("accept-encoding", "gzip")], "").await.ok(200);
     assert_eq!(squeezed.header("content-encoding"), "gzip");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_sites_may_load_the_widget_and_nothing_else() {
+    let house = House::new();
+    let shop = [("origin", "https://shop.example")];
+    let widget = house.send(Method::GET, "/widget.js", &shop, "").await.ok(200);
+    assert!(widget.header("content-type").starts_with("text/javascript"));
+    assert_eq!(widget.header("access-control-allow-origin"), "*");
+    let parts: Vec<String> =
+        widget.text().split(['"', '`', '\'']).filter(|text| text.contains("assets/widget-")).map(String::from).collect();
+    assert!(!parts.is_empty());
+    for part in parts {
+        let sent = house.send(Method::GET, part.trim_start_matches('.'), &shop, "").await.ok(200);
+        assert_eq!(sent.header("access-control-allow-origin"), "*", "{part}");
+        assert!(sent.header("cache-control").contains("immutable"), "{part}");
+    }
+    for page in ["/", "/admin", "/admin/feeds", "/demo-shop", "/openapi.json", "/v1/catalogues"] {
+        let sent = house.send(Method::GET, page, &shop, "").await.ok(200);
+        assert_eq!(sent.header("access-control-allow-origin"), "", "{page}");
+    }
+    house.get("/administrator").await.problem(404, "not_found");
+}

@@ -1,0 +1,2 @@
+import type { PageProps } from "./admin";
+export function IndexHealth(_: PageProps) { return <p />; }

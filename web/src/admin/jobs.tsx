@@ -1,0 +1,100 @@
+/** Jobs and log: everything that runs or ran, who started it and how it ended. */
+import { useEffect, useState } from "preact/hooks";
+import { number } from "../speech";
+import type { PageProps } from "./admin";
+import { listen, send, useAsked } from "./ask";
+import { Bar, Confirm, DataTable, Panel, Shown, State, When } from "./bits";
+import { duration, t, word } from "./words";
+
+export interface Progress { done: number; total?: number | null; unit?: string; eta_ms?: number | null }
+export interface Job {
+  id: string; kind: string; state: string; catalogue?: string | null; source?: string | null; by?: string | null; stage?: string | null;
+  progress?: Progress | null; counts?: Record<string, number> | null; result?: unknown; problem?: { code?: string; title?: string; detail?: string } | null;
+  created_at?: string; started_at?: string | null; finished_at?: string | null;
+}
+
+export const running = ({ state }: Job): boolean => state === "queued" || state === "running";
+
+export const Progressing = ({ job: { progress, state, id } }: { job: Job }) => {
+  if (!progress) return <>–</>;
+  const { done, total, unit, eta_ms } = progress;
+  return (
+    <div class="progressing">
+      {state === "running" && <Bar done={done} total={total} label={id} />}
+      <span>{number(done)}{total ? ` / ${number(total)}` : ""} {word(`unit.${unit}`, unit ?? "")}{state === "running" && eta_ms ? ` · ${t("left", { time: duration(eta_ms) })}` : ""}</span>
+    </div>
+  );
+};
+
+/** The job as it changes: by events where the server sends them, else by reading it again. */
+export function useJob(first: Job, changed: () => void): Job {
+  const [job, setJob] = useState(first);
+  const moving = running(first);
+  const [deaf, setDeaf] = useState(false);
+  useEffect(() => { setJob(first); }, [first]);
+  useEffect(() => {
+    if (!moving) return;
+    return listen(`/v1/jobs/${encodeURIComponent(first.id)}/events`, (_, data) => {
+      const next = data as Partial<Job>;
+      setJob((before) => ({ ...before, ...next }));
+      if (next.state && next.state !== "running" && next.state !== "queued") changed();
+    }, (problem) => { if (problem) setDeaf(true); else changed(); });
+  }, [first.id, moving]);
+  useEffect(() => {
+    if (!deaf || !moving) return;
+    const timer = setInterval(changed, 2000);
+    return () => clearInterval(timer);
+  }, [deaf, moving]);
+  return job;
+}
+
+export function JobDetail({ job: first, changed, say }: { job: Job; changed: () => void; say: PageProps["say"] }) {
+  const job = useJob(first, changed);
+  const [asking, setAsking] = useState(false);
+  const counts = Object.entries(job.counts ?? {});
+  return (
+    <div class="job">
+      <Progressing job={job} />
+      {counts.length > 0 && <dl class="counts">{counts.map(([name, count]) => <div key={name}><dt>{word(`count.${name}`, name)}</dt><dd>{number(count)}</dd></div>)}</dl>}
+      {job.problem && <p class="trouble"><strong>{job.problem.title ?? job.problem.code}</strong> {job.problem.detail}</p>}
+      {job.result !== undefined && job.result !== null && <details><summary>{t("result")}</summary><pre class="commands" tabIndex={0}><code>{JSON.stringify(job.result, null, 2)}</code></pre></details>}
+      {running(job) && <button class="button small danger" onClick={() => setAsking(true)}>{t("cancel.job")}</button>}
+      {asking && (
+        <Confirm title={t("cancel.job")} text={t("cancel.text", { id: job.id })} act={t("cancel.job")} onClose={() => setAsking(false)}
+          onAct={() => send("DELETE", `/v1/jobs/${encodeURIComponent(job.id)}`).then(() => { say({ text: t("cancel.done") }); changed(); })} />
+      )}
+    </div>
+  );
+}
+
+export function Jobs({ say }: PageProps) {
+  const jobs = useAsked<{ items: Job[] }>("/v1/jobs?limit=200", 5000);
+  const [states, setStates] = useState("");
+  return (
+    <Panel title={t("page.jobs")} actions={
+      <label class="field line"><span>{t("state")}</span>
+        <select value={states} onChange={(event) => setStates(event.currentTarget.value)}>
+          <option value="">{t("all")}</option>
+          {["queued", "running", "needs_approval", "succeeded", "failed", "cancelled"].map((one) => <option key={one} value={one}>{word(`job.${one}`, one)}</option>)}
+        </select>
+      </label>
+    }>
+      <Shown of={jobs} what={t("page.jobs")}>
+        {({ items }) => (
+          <DataTable
+            caption={t("page.jobs")} rows={items.filter(({ state }) => !states || state === states)} id={({ id }) => id} empty={t("jobs.none")}
+            detail={(job) => <JobDetail job={job} changed={jobs.reload} say={say} />}
+            columns={[
+              { name: "kind", head: t("kind"), sort: ({ kind }) => kind, cell: ({ kind }) => word(`kind.of.${kind}`, kind) },
+              { name: "state", head: t("state"), sort: ({ state }) => state, cell: ({ state }) => <State of={state} /> },
+              { name: "catalogue", head: t("catalogue"), sort: ({ catalogue }) => catalogue ?? "", cell: ({ catalogue, source }) => [catalogue, source].filter(Boolean).join(" · ") || "–" },
+              { name: "progress", head: t("progress"), cell: (job) => <Progressing job={job} /> },
+              { name: "by", head: t("started.by"), sort: ({ by }) => by ?? "", cell: ({ by }) => by ?? "–" },
+              { name: "created", head: t("time"), sort: ({ created_at }) => created_at ?? "", cell: ({ created_at }) => <When at={created_at} /> },
+            ]}
+          />
+        )}
+      </Shown>
+    </Panel>
+  );
+}

@@ -1,0 +1,2 @@
+import type { PageProps } from "./admin";
+export function Quality(_: PageProps) { return <p />; }
