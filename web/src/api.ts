@@ -80,10 +80,13 @@ export async function search(catalogue: string, image: Blob | string, query: Que
 
 export type Opinion = "up" | "down";
 
-/** What a shopper did with a result: opened it, or called it the same, similar or different. Nobody is named. */
-export async function tellFeedback(catalogue: string, answer: Answer, result: Result, rank: number, did: Opinion | "click"): Promise<void> {
-  const kind = did === "click" ? "click" : did === "down" ? "different" : result.tier === "identical" ? "same" : "similar";
+/** What was done with a result: opened, or called the same, similar or different. Nobody is named. */
+export async function tellJudgement(catalogue: string, answer: Answer, result: Result, rank: number, kind: "click" | "same" | "similar" | "different"): Promise<void> {
   const events = [{ kind, search: answer.id, product: result.product.id, image: result.image, rank }];
   // `keepalive`: the page may be left at the same moment.
   await call(`${at(catalogue)}/feedback`, { method: "POST", keepalive: true, body: JSON.stringify({ events }), headers: { "content-type": "application/json" } });
 }
+
+/** A shopper's opinion in the words of the trainer. */
+export const tellFeedback = (catalogue: string, answer: Answer, result: Result, rank: number, did: Opinion | "click"): Promise<void> =>
+  tellJudgement(catalogue, answer, result, rank, did === "click" ? "click" : did === "down" ? "different" : result.tier === "identical" ? "same" : "similar");

@@ -11,7 +11,7 @@ const sources = (...folders) => folders.flatMap((folder) => readdirSync(new URL(
 const LEXICONS = {
   // Keys that are put together from parts cannot be found as they stand.
   "the search page and the widget": { folder: "../src/lang/", source: sources("../src/", "../src/widget/"), built: /^(state|kind|color|claim|filter|crop|camera|feedback|sheet\.match)\./ },
-  "the operator pages": { folder: "../src/admin/lang/", source: sources("../src/admin/"), built: /^(page|job|kind|right|role|stock|unit|count|change|keys\.kind|finding|status|run|stage|card|metric)\./ },
+  "the operator pages": { folder: "../src/admin/lang/", source: sources("../src/admin/"), built: /^(page|job|kind|right|role|stock|unit|count|change|keys\.kind|judge|finding|status|run|stage|card|metric)\./ },
   "the demo shop": { folder: "../src/shop/lang/", source: sources("../src/shop/"), built: /^$/ },
 };
 

@@ -31,14 +31,15 @@ export function ticks(low: number, high: number, wanted = 4): number[] {
 export function Lines({ title, series, x, y, from = 0, xName }: LineProps) {
   const shown = series.filter(({ points }) => points.length > 0);
   const all = shown.flatMap(({ points }) => points);
-  if (all.length === 0) return <p class="quiet">{t("chart.empty")}</p>;
+  const rows = useMemo(() => [...new Set(all.map(([at]) => at))].sort((a, b) => a - b), [series]);
+  if (all.length === 0) return <figure class="chart"><figcaption><strong>{title}</strong></figcaption><p class="quiet">{t("chart.empty")}</p></figure>;
   const [x0, x1] = [Math.min(...all.map(([at]) => at)), Math.max(...all.map(([at]) => at))];
-  const top = Math.max(...all.map(([, value]) => value), from + 1e-9);
+  const most = Math.max(...all.map(([, value]) => value));
+  const top = most > from ? most : from + 1;
   const marks = ticks(from, top);
   const y1 = Math.max(top, marks[marks.length - 1] ?? top);
   const px = (at: number) => LEFT + ((at - x0) / (x1 - x0 || 1)) * (W - LEFT - RIGHT);
   const py = (value: number) => H - BOTTOM - ((value - from) / (y1 - from || 1)) * (H - BOTTOM - TOP);
-  const rows = useMemo(() => [...new Set(all.map(([at]) => at))].sort((a, b) => a - b), [series]);
   const ends = [...new Set([x0, (x0 + x1) / 2, x1])];
   return (
     <figure class="chart">

@@ -35,7 +35,8 @@ export function Overview({ all }: PageProps) {
     return Math.max(0, ((b - a) / Math.max(1, after.at - before.at)) * 60_000);
   };
   const since = readings.length > 1 ? readings[0] : undefined;
-  const q = (share: number) => now && quantile(now, since, "twinset_http_request_seconds", SEARCH, share) ;
+  // Where nobody has searched since the page was opened: since the server started.
+  const q = (share: number) => now && (quantile(now, since, "twinset_http_request_seconds", SEARCH, share) ?? quantile(now, undefined, "twinset_http_request_seconds", SEARCH, share));
   const latency = (seconds: number | undefined) => (seconds === undefined ? "–" : duration(seconds * 1000));
   const memory = now && sum(now, "process_resident_memory_bytes");
   const disk = now && sum(now, "twinset_disk_bytes");

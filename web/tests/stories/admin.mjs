@@ -1,1 +1,224 @@
-export function adminStories() {}
+// The operator pages. Where the story needs what no test can wait for (a training, a feed of another site), the
+// answers of the API are given here in the form that the server's description promises.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { accessible, openPage, shoot } from "../house.mjs";
+
+const PAGES = ["", "catalogue", "feeds", "index", "training", "evaluation", "quality", "jobs", "keys"];
+
+export function adminStories(shop) {
+  const story = (name, path, run, options) =>
+    test(name, { timeout: 60_000 }, async () => {
+      const { page, context, close } = await openPage(shop.browser, shop.server.base, { viewport: { width: 1440, height: 900 }, ...options });
+      const given = async (pattern, answer, status = 200) => page.route(pattern, (route) => route.fulfill({ status, json: typeof answer === "function" ? answer(route.request()) : answer }));
+      await run({ page, context, given, open: (at = path) => page.goto(`${shop.server.base}/admin${at ? `/${at}` : ""}`) });
+      await close();
+    });
+  const settled = (page) => page.locator(".pending").first().waitFor({ state: "detached" });
+
+  for (const [name, options] of Object.entries({
+    "1440 light": {}, "1440 dark": { colorScheme: "dark" }, "768 light": { viewport: { width: 768, height: 1024 } }, "360 dark": { viewport: { width: 360, height: 740 }, colorScheme: "dark" },
+  })) {
+    story(`every page at ${name}: axe finds nothing, nothing sticks out, what is absent is said`, "", async ({ page, open }) => {
+      for (const path of PAGES) {
+        await open(path);
+        await page.getByRole("heading", { level: 1 }).waitFor();
+        await settled(page);
+        await accessible(page, path || "overview");
+        assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, `${path || "overview"} sticks out`);
+        await shoot(page, `admin-${path || "overview"}-${name.replace(" ", "-")}`);
+      }
+    }, { reducedMotion: "reduce", ...options });
+  }
+
+  for (const [locale, title] of Object.entries({ "ko-KR": "개요", "zh-CN": "概览", "ja-JP": "概要" })) {
+    story(`speaks ${locale}`, "", async ({ page, open }) => {
+      await open();
+      await page.getByRole("heading", { level: 1, name: title }).waitFor();
+      await settled(page);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "nothing sticks out");
+    }, { locale, viewport: { width: 360, height: 740 } });
+  }
+
+  story("overview: searches are counted and timed; the chart has its numbers as a table", "", async ({ page, open }) => {
+    await open();
+    await page.getByText("Everything is in order.").waitFor();
+    for (let n = 0; n < 3; n += 1) await fetch(`${shop.server.base}/v1/catalogues/${shop.photo.catalogue}/search`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ image: { product: shop.photo.product.id } }) });
+    const table = page.getByRole("table", { name: "Stages of a search" });
+    await table.getByRole("row", { name: /embed/ }).waitFor();
+    const times = page.locator(".stat", { hasText: "p95" }).locator("strong");
+    await page.waitForFunction(() => /\d/.test([...document.querySelectorAll(".stat")].find((one) => one.textContent.startsWith("p95"))?.textContent.slice(3) ?? ""));
+    assert.match(await times.textContent(), /\d/);
+    await page.locator("figure.chart summary").first().click();
+    await page.locator("figure.chart table").first().waitFor();
+    await page.getByRole("row", { name: new RegExp(shop.photo.catalogue) }).getByText("up to date").waitFor();
+  });
+
+  story("catalogue: by word, by id, by photo", "catalogue", async ({ page, open }) => {
+    await open();
+    const box = page.getByRole("searchbox");
+    const word = shop.photo.product.title.split(" ")[0];
+    await box.fill(word);
+    await page.getByRole("button", { name: "Find" }).click();
+    await page.waitForFunction((text) => { const rows = [...document.querySelectorAll("tbody tr")]; return rows.length > 0 && rows.every((row) => row.textContent.includes(text)); }, word);
+    await page.getByTestId("admin-photo").setInputFiles(shop.photo.file);
+    await page.getByRole("columnheader", { name: "Alike" }).waitFor();
+    assert.ok((await page.locator("tbody tr").allTextContents()).some((row) => row.includes(shop.photo.product.id)));
+    await page.getByRole("button", { name: "Name" }).click();
+    const names = await page.locator("tbody tr td:nth-child(3)").allTextContents();
+    assert.deepEqual(names, [...names].sort((a, b) => a.localeCompare(b, undefined, { numeric: true })));
+    await box.fill(shop.photo.product.id);
+    await page.getByRole("button", { name: "Find" }).click();
+    await page.waitForURL((url) => url.pathname.endsWith(encodeURIComponent(shop.photo.product.id)));
+    await page.getByRole("button", { name: /What is seen/ }).first().click();
+    await page.getByText(/articles? seen/).first().waitFor();
+    await accessible(page, "product");
+    await shoot(page, "admin-product-1440");
+  });
+
+  story("delete a product: it is named and counted first, and Undo brings it back with its pictures", "catalogue", async ({ page }) => {
+    const { product, catalogue } = shop.photo;
+    const path = `${shop.server.base}/v1/catalogues/${catalogue}/products/${encodeURIComponent(product.id)}`;
+    await page.goto(`${shop.server.base}/admin/catalogue/${encodeURIComponent(product.id)}`);
+    await page.getByRole("button", { name: "Delete" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText(`${product.images.length} pictures`).waitFor();
+    await accessible(page, "delete");
+    await dialog.getByRole("button", { name: "Delete" }).click();
+    await page.getByText(`${product.id} is deleted.`).waitFor();
+    assert.equal((await fetch(path)).status, 404);
+    await page.getByRole("button", { name: "Undo" }).click();
+    await page.waitForURL((url) => url.pathname.endsWith(encodeURIComponent(product.id)));
+    const back = await (await fetch(path)).json();
+    assert.equal(back.title, product.title);
+    assert.deepEqual(back.images.map(({ name, picture }) => [name, Boolean(picture)]), product.images.map(({ name }) => [name, true]));
+  });
+
+  story("a server with keys asks for one, and keeps it in this tab only", "", async ({ page, open }) => {
+    await page.route("**/v1/catalogues", (route) => (route.request().headers().authorization === "Bearer tw_right" ? route.continue() : route.fulfill({ status: 401, json: { code: "unauthorized", title: "a key is needed", status: 401 } })));
+    await open();
+    const key = page.getByLabel("Key", { exact: true });
+    await accessible(page, "sign in");
+    await shoot(page, "admin-sign-in-1440");
+    await key.fill("tw_wrong");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByText("This key opens nothing here.").waitFor();
+    await key.fill("tw_right");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
+    assert.equal(await page.evaluate(() => localStorage.getItem("twinset-admin-key")), null);
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await key.waitFor();
+  });
+
+  story("keys: a new one is shown once; revoking names what it touches", "keys", async ({ page, open }) => {
+    const keys = [{ id: "abc", name: "shop", rights: ["search"], catalogues: [], origins: ["https://shop.example"], rate: { requests: 600, window_s: 60 }, public: true, anonymous: false, created_at: "2026-01-02T03:04:05Z", revoked_at: null }];
+    let asked;
+    await page.route("**/v1/keys", (route) => {
+      if (route.request().method() === "GET") return route.fulfill({ json: { items: keys, next: null } });
+      asked = route.request().postDataJSON();
+      return route.fulfill({ status: 201, json: { ...keys[0], id: "def", token: "tw_pub_def_secret" } });
+    });
+    await page.route("**/v1/keys/abc", (route) => { keys[0].revoked_at = "2026-01-03T00:00:00Z"; return route.fulfill({ status: 204 }); });
+    await open();
+    await page.getByRole("row", { name: /abc/ }).getByText("600 in 60 s").waitFor();
+    await page.getByRole("button", { name: "New key" }).click();
+    await page.getByLabel("Sites whose pages may use it").fill("https://shop.example");
+    await accessible(page, "new key");
+    await page.getByRole("button", { name: "Make the key" }).click();
+    await page.getByText("tw_pub_def_secret").waitFor();
+    await accessible(page, "made key");
+    assert.deepEqual(asked, { name: "", rights: ["search"], catalogues: [], origins: ["https://shop.example"], public: true, anonymous: false });
+    await page.getByRole("button", { name: "I have it" }).click();
+    assert.equal(await page.getByText("tw_pub_def_secret").count(), 0);
+    await page.getByRole("button", { name: /^Revoke/ }).click();
+    await page.getByRole("dialog").getByText("“shop” (search)").waitFor();
+    await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+    await page.getByRole("row", { name: /abc/ }).getByText("Revoked").waitFor();
+  });
+
+  story("data quality: one finding, then all of a kind; a decision can be taken back", "quality", async ({ page, given, open }) => {
+    const { product, catalogue } = shop.photo;
+    const items = [1, 2, 3].map((n) => ({ id: `f${n}`, product: product.id, kind: n === 3 ? "category" : "colour", field: "color", probability: 0.9, claimed: ["red"], seen: [["blue", 0.8]], image: product.images[0].name, decision: null }));
+    const told = [];
+    await given(`**/v1/catalogues/${catalogue}/findings?*`, () => ({ items, next: null }));
+    await page.route("**/findings/*", (route) => {
+      const [id, { decision }] = [route.request().url().split("/").pop(), route.request().postDataJSON()];
+      told.push([id, decision]);
+      items.find((one) => one.id === id).decision = decision && { accepted: decision === "accepted", at: "2026-01-01T00:00:00Z" };
+      return route.fulfill({ json: {} });
+    });
+    await open();
+    await page.getByText("blue 80%").first().waitFor();
+    await accessible(page, "findings");
+    await shoot(page, "admin-quality-findings-1440");
+    await page.getByRole("button", { name: /The claim is right/ }).first().click();
+    await page.getByText("Dismissed: the claim stands.").waitFor();
+    await page.getByRole("button", { name: "Undo" }).click();
+    await page.waitForFunction(() => document.querySelectorAll(".findings > li").length === 3);
+    await page.getByRole("combobox", { name: "Kind" }).selectOption("colour");
+    await page.getByRole("checkbox", { name: "2 findings" }).check();
+    await page.getByRole("button", { name: "Accept 2" }).click();
+    await page.getByRole("dialog").getByText("2 findings are marked as right").waitFor();
+    await page.getByRole("dialog").getByRole("button", { name: "Accept 2" }).click();
+    await page.getByText("2 decided.").waitFor();
+    assert.deepEqual(told, [["f1", "dismissed"], ["f1", null], ["f1", "accepted"], ["f2", "accepted"]]);
+  });
+
+  story("a feed runs: the steps move by events, its findings are grouped", "feeds", async ({ page, given, open }) => {
+    const job = { id: "j1", kind: "sync", source: "shop", state: "running", stage: "pictures", progress: { done: 120, total: 400, unit: "pictures", eta_ms: 9000 }, counts: { created: 7 }, created_at: new Date().toISOString() };
+    const done = { ...job, state: "succeeded", stage: "publish", counts: { created: 12, unchanged: 380 }, result: { findings: [{ kind: "price", row: 4, id: "x", detail: "'free' is no price" }, { kind: "price", row: 9, id: "y", detail: "'?' is no price" }] } };
+    let ran = false;
+    await given("**/sources", () => ({ items: [{ name: "shop", url: "https://shop.example/feed.xml", last_run: ran ? job : null }] }));
+    await page.route("**/sources/shop/runs", (route) => { ran = true; return route.fulfill({ status: 202, json: job }); });
+    await given("**/v1/jobs/j1", job);
+    await page.route("**/v1/jobs/j1/events", (route) => route.fulfill({ contentType: "text/event-stream", body: `data: ${JSON.stringify({ ...job, counts: { created: 9 } })}\n\ndata: ${JSON.stringify(done)}\n\n` }));
+    await open();
+    await page.getByRole("button", { name: "Run shop", exact: true }).click();
+    const run = page.getByRole("region", { name: "Run of j1" });
+    await run.getByText("Pictures").waitFor();
+    await run.getByText("Price cannot be read · 2").waitFor();
+    await run.getByText("380").waitFor();
+    await accessible(page, "run");
+    await shoot(page, "admin-run-1440");
+    await run.getByText("Price cannot be read").click();
+    await run.getByText("'free' is no price").waitFor();
+  });
+
+  story("measurements with intervals, a model to promote, two runs beside each other", "evaluation", async ({ page, given, open }) => {
+    await given("**/v1/evaluations", { items: [{ id: "e1", model: "0123456789abcdef", at: "2026-01-01T00:00:00Z", queries: 500, gallery: 4000, recall: { 1: [0.81, 0.77, 0.85], 10: [0.95, 0.93, 0.97] }, map: [0.7, 0.66, 0.74], by_category: { dress: { queries: 100, recall: { 1: [0.9, 0.8, 0.95] } } }, baselines: { colour_histogram: { recall: { 1: [0.3, 0.26, 0.34] } } }, ms_per_query: { embed: 22, local: 40 } }] });
+    await open();
+    await page.locator("figure.chart").first().getByText("recall@10").waitFor();
+    await page.locator("figure.chart summary").first().click();
+    await page.getByRole("row", { name: "recall@1 81.0% 77.0% – 85.0%" }).waitFor();
+    await accessible(page, "evaluation");
+    await shoot(page, "admin-evaluation-charts-1440");
+    const history = (base) => Array.from({ length: 9 }, (_, step) => ({ step: step * 100, loss: base / (step + 1), recall: 0.9 - 0.5 / (step + 1) }));
+    await given("**/v1/models", { items: [{ id: "aaaa1111bbbb2222", name: "garment", kind: "embedder", in_use: true, shipped: true }, { id: "cccc", name: "garment-2", kind: "embedder", card: { recall: 0.8 } }] });
+    await given("**/v1/jobs?*", { items: [1, 2].map((n) => ({ id: `run-${n}`, kind: "training", state: "succeeded", created_at: "2026-01-01T00:00:00Z", result: { history: history(n) } })) });
+    let promoted;
+    await page.route("**/v1/models/cccc:promote", (route) => { promoted = route.request().postDataJSON(); return route.fulfill({ status: 202, json: {} }); });
+    await open("training");
+    await page.locator("figure.chart").nth(1).waitFor();
+    await accessible(page, "training");
+    await shoot(page, "admin-training-runs-1440");
+    await page.getByRole("button", { name: /^Promote/ }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Promote" }).click();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    assert.deepEqual(promoted, { catalogue: shop.photo.catalogue });
+  });
+
+  story("judge pairs with the keys 1 to 3", "evaluation", async ({ page, open }) => {
+    const told = [];
+    await page.route("**/feedback", (route) => { told.push(route.request().postDataJSON().events[0].kind); return route.fulfill({ status: 202, json: { accepted: 1 } }); });
+    await open();
+    await page.getByRole("button", { name: "Begin" }).click();
+    for (const [n, key] of ["1", "3"].entries()) {
+      await page.locator(".judged-picture").nth(1).waitFor();
+      if (n === 0) { await accessible(page, "judge"); await shoot(page, "admin-judge-1440"); }
+      await page.keyboard.press(key);
+      await page.getByText(`${n + 1} judged`).waitFor();
+    }
+    assert.deepEqual(told, ["same", "different"]);
+  });
+}
