@@ -133,12 +133,13 @@ export function App() {
     setWeakShown(false);
     setSlow(false);
     const timer = setTimeout(() => setSlow(true), 300);
-    query(0, mine.signal, address.box, regions === null).then(
+    // Once the photo has been looked at, what was meant then is asked for again: Back and filters must not widen it.
+    query(0, mine.signal, address.box ?? meant, regions === null).then(
       (got) => {
         if (mine.signal.aborted) return;
         const found = regions ?? worthShowing(got);
         if (regions === null) setRegions(found);
-        if (!address.box) setMeant(got.searched_box);
+        if (regions === null) setMeant(address.box ? found[0]?.box ?? WHOLE : got.searched_box);
         setAnswer(got);
         setResults(got.results);
         // Counts without filters stay for the lists that are filtered: otherwise a second colour could not be added.

@@ -84,7 +84,7 @@ export function DataTable<Row>({ caption, columns, rows, id, empty, detail }: Ta
   }, [rows, by, columns]);
   if (rows.length === 0) return <p class="quiet">{empty}</p>;
   return (
-    <div class="wide" tabIndex={0} role="region" aria-label={caption}>
+    <div class="wide" tabIndex={0} role="group" aria-label={caption}>
       <table>
         <caption class="sr">{caption}</caption>
         <thead>

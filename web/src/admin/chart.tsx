@@ -98,7 +98,7 @@ function Numbers({ caption, heads, rows }: { caption: string; heads: string[]; r
     <details class="numbers" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>{t("chart.numbers")}</summary>
       {open && (
-        <div class="wide" tabIndex={0} role="region" aria-label={caption}>
+        <div class="wide" tabIndex={0} role="group" aria-label={caption}>
           <table>
             <caption class="sr">{caption}</caption>
             <thead><tr>{heads.map((head, at) => <th key={head} scope="col" class={at ? "right" : ""}>{head}</th>)}</tr></thead>

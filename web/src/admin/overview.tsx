@@ -79,7 +79,7 @@ export function Overview({ all }: PageProps) {
                   }))} />
               </div>
               {stages.length > 0 && (
-                <div class="wide" tabIndex={0} role="region" aria-label={t("overview.stages")}>
+                <div class="wide" tabIndex={0} role="group" aria-label={t("overview.stages")}>
                   <table>
                     <caption class="table-title">{t("overview.stages")}</caption>
                     <thead><tr><th scope="col">{t("stage")}</th><th scope="col" class="right">{t("count")}</th><th scope="col" class="right">p50</th><th scope="col" class="right">p95</th><th scope="col" class="right">p99</th></tr></thead>
@@ -101,7 +101,7 @@ export function Overview({ all }: PageProps) {
       <Panel title={t("overview.catalogues")}>
         {all.length === 0 && <p class="quiet">{t("overview.none")}</p>}
         {all.length > 0 && (
-          <div class="wide" tabIndex={0} role="region" aria-label={t("overview.catalogues")}>
+          <div class="wide" tabIndex={0} role="group" aria-label={t("overview.catalogues")}>
             <table>
               <caption class="sr">{t("overview.catalogues")}</caption>
               <thead><tr><th scope="col">{t("catalogue")}</th><th scope="col" class="right">{t("products")}</th><th scope="col" class="right">{t("pictures")}</th><th scope="col" class="right">{t("searchable")}</th><th scope="col" class="right">{t("behind")}</th></tr></thead>

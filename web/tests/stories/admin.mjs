@@ -176,7 +176,7 @@ export function adminStories(shop) {
     await open();
     await page.getByRole("button", { name: "Run shop", exact: true }).click();
     const run = page.getByRole("region", { name: "Run of j1" });
-    await run.getByText("Pictures").waitFor();
+    await run.getByText("Pictures", { exact: true }).first().waitFor();
     await run.getByText("Price cannot be read · 2").waitFor();
     await run.getByText("380").waitFor();
     await accessible(page, "run");
