@@ -21,7 +21,7 @@ pub(crate) async fn file(uri: Uri, headers: HeaderMap) -> Response {
         "/demo-shop" => "demo-shop.html",
         "/admin" => "admin.html",
         path if path.starts_with("/admin/") => "admin.html", // it shows its own parts by address
-        path if path.ends_with(".html") => "", // each page has one address
+        path if path.ends_with(".html") => "",               // each page has one address
         path => path.trim_start_matches('/'),
     };
     let Some(file) = Built::get(path) else {

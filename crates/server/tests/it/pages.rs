@@ -37,8 +37,12 @@ async fn other_sites_may_load_the_widget_and_nothing_else() {
     let widget = house.send(Method::GET, "/widget.js", &shop, "").await.ok(200);
     assert!(widget.header("content-type").starts_with("text/javascript"));
     assert_eq!(widget.header("access-control-allow-origin"), "*");
-    let parts: Vec<String> =
-        widget.text().split(['"', '`', '\'']).filter(|text| text.contains("assets/widget-")).map(String::from).collect();
+    let parts: Vec<String> = widget
+        .text()
+        .split(['"', '`', '\''])
+        .filter(|text| text.contains("assets/widget-"))
+        .map(String::from)
+        .collect();
     assert!(!parts.is_empty());
     for part in parts {
         let sent = house.send(Method::GET, part.trim_start_matches('.'), &shop, "").await.ok(200);
