@@ -197,7 +197,7 @@ export function adminStories(shop) {
     await open();
     await page.locator("figure.chart").first().getByText("recall@10").waitFor();
     await page.locator("figure.chart summary").first().click();
-    await page.getByRole("row", { name: "recall@1 81.0% 77.0% – 85.0%" }).waitFor();
+    await page.getByRole("row", { name: "recall@1 81% 77% – 85%" }).waitFor();
     await accessible(page, "evaluation");
     await shoot(page, "admin-evaluation-charts-1440");
     const history = (base) => Array.from({ length: 9 }, (_, step) => ({ step: step * 100, loss: base / (step + 1), recall: 0.9 - 0.5 / (step + 1) }));
