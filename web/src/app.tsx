@@ -7,7 +7,7 @@ import { FilterBar, type Facets } from "./filters";
 import { language, LANGUAGES, plural, settle, speak, t, type Language } from "./i18n";
 import { Camera as CameraSign, Down, Link, Mark, Picture } from "./icons";
 import { fromAddress, fromCatalogue, fromLink, keep, linkData, recall, shrink, type Photo } from "./photo";
-import { CropThumb, Query, regionName } from "./query";
+import { CropThumb, Query, regionName, worthShowing } from "./query";
 import { amountOf, Results, Skeletons, TileActions, type Actions, type Folded } from "./results";
 import { Start } from "./start";
 import { Fill, Notice, Trouble } from "./states";
@@ -15,7 +15,6 @@ import { Why } from "./why";
 
 const PAGE = 24;
 const SORTED_PAGE = 96;
-const MOST_REGIONS = 8;
 const FAR = 1000; // the API's last offset
 
 const asProblem = (reason: unknown): Problem => (reason instanceof Problem ? reason : new Problem("error", String(reason)));
@@ -402,11 +401,6 @@ function FileButton({ onFile }: { onFile: (file: Blob) => void }) {
       />
     </>
   );
-}
-
-/** The most certain regions, and the searched one: more dots than these cannot be tapped apart. */
-function worthShowing(answer: Answer): Region[] {
-  return answer.regions.filter(({ id }, at) => at < MOST_REGIONS || id === answer.searched_region);
 }
 
 /** `asked`: the box of the address, else what the server meant; not known before its first answer. */

@@ -1,6 +1,6 @@
 /** The photo that is searched with: found articles to tap, the chosen box with handles, chips for the kinds. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Box, Region } from "./api";
+import type { Answer, Box, Region } from "./api";
 import { WHOLE } from "./address";
 import { t, word } from "./i18n";
 import { Reset } from "./icons";
@@ -32,6 +32,29 @@ export const place = (box: Box) => ({
 export function regionName(regions: Region[], region: Region): string {
   const same = regions.filter((other) => other.kind === region.kind);
   return same.length > 1 ? `${word("kind", region.kind)} ${same.indexOf(region) + 1}` : word("kind", region.kind);
+}
+
+const MOST_REGIONS = 6;
+/** Far below the most certain one it is a guess, and not worth a dot. */
+const SURE_ENOUGH = 0.4;
+/** Two boxes that overlap so much (intersection over union) show the same. */
+const SAME_PLACE = 0.45;
+
+/** The searched region and the certain ones beside it: more dots than these cannot be tapped apart. */
+export function worthShowing({ regions, searched_region }: Answer): Region[] {
+  const searched = regions.filter(({ id }) => id === searched_region);
+  const shown = [...searched];
+  for (const one of regions) {
+    const sure = one.score >= SURE_ENOUGH * (regions[0]?.score ?? 0);
+    if (shown.length < MOST_REGIONS && sure && shown.every((other) => overlap(one.box, other.box) < SAME_PLACE)) shown.push(one);
+  }
+  return shown.sort((a, b) => a.id - b.id);
+}
+
+function overlap(a: Box, b: Box): number {
+  const w = Math.min(a.x + a.w, b.x + b.w) - Math.max(a.x, b.x);
+  const h = Math.min(a.y + a.h, b.y + b.h) - Math.max(a.y, b.y);
+  return w > 0 && h > 0 ? (w * h) / (a.w * a.h + b.w * b.h - w * h) : 0;
 }
 
 interface Props {

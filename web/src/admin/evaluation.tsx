@@ -5,7 +5,7 @@ import { Img } from "../img";
 import type { ProductList } from "../schema";
 import { number, percent } from "../speech";
 import type { PageProps } from "./admin";
-import { asProblem, at, get, send, useAsked } from "./ask";
+import { asProblem, at, get, send, isOffered, useAsked } from "./ask";
 import { DataTable, Panel, Shown, State, Wanting, When } from "./bits";
 import { Bars, type Bar } from "./chart";
 import { JobDetail, type Job } from "./jobs";
@@ -32,7 +32,7 @@ export function Evaluation({ catalogue, say }: PageProps) {
   const start = () => void send<Job>("POST", "/v1/evaluations", { catalogue }).then((made) => { if (made?.state) setJob(made); evaluations.reload(); }, (reason) => say({ text: asProblem(reason).detail }));
   return (
     <>
-      <Panel title={t("evaluations")} note={t("evaluations.note")} actions={<button class="button small" onClick={start}>{t("measure.now")}</button>}>
+      <Panel title={t("evaluations")} note={t("evaluations.note")} actions={isOffered(evaluations) && <button class="button small" onClick={start}>{t("measure.now")}</button>}>
         {job && <JobDetail job={job} changed={evaluations.reload} say={say} />}
         <Shown of={evaluations} what={t("evaluations")}>
           {({ items }) => (

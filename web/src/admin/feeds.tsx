@@ -1,123 +1,190 @@
 /** Feeds: where products come from, and what became of each run, step by step. */
-import { useState } from "preact/hooks";
-import type { Problem } from "../api";
+import { useRef, useState } from "preact/hooks";
+import { call, type Problem } from "../api";
 import { number } from "../speech";
 import type { PageProps } from "./admin";
-import { asProblem, at, send, useAsked } from "./ask";
+import { asProblem, at, isOffered, send, useAsked } from "./ask";
 import { Confirm, csv, DataTable, Panel, saveAs, Shown, State, Wanting, When } from "./bits";
-import { Progressing, running, useJob, type Job } from "./jobs";
-import { duration, plural, t, word } from "./words";
+import { isOver, JobButtons, Progressing, useJob, type Job } from "./jobs";
+import { bytes, duration, plural, t, word } from "./words";
 
-interface FeedFinding { kind: string; row?: number; id?: string | null; detail?: string }
-interface Source {
-  name?: string; id?: string; url?: string | null; format?: string | null; schedule?: string | null; every_minutes?: number | null; state?: string | null;
-  last_run?: Job | null; next_run_at?: string | null; settings?: Record<string, unknown> | null;
+interface FindingGroup { count: number; rows?: number[]; example?: { row?: number; id?: string | null; detail?: string } | null }
+/** As a sync tells it at its end. */
+interface Report {
+  dry_run?: boolean; format?: string | null; partial?: string | null; not_modified?: boolean; kept?: number; counts?: Record<string, number>;
+  pictures?: Record<string, number>; findings?: Record<string, FindingGroup>; failed_pictures?: { product: string; url: string; reason: string }[];
+  approval?: { gone: number; of: number; reason: string } | null; error?: string | null;
 }
-const nameOf = (source: Source): string => source.name ?? source.id ?? "";
-const STEPS = ["fetch", "parse", "diff", "pictures", "embed", "publish"] as const;
+interface Settings { url?: string; every_minutes?: number; paused?: boolean; delete_missing?: string; [other: string]: unknown }
+interface Run { run: number; state: string; started_at: string; ended_at?: string | null; report?: Report | null }
+interface Source { name: string; settings: Settings; runs: Run[] }
+
+const STEPS = ["fetch", "parse", "pictures", "publish"] as const;
 
 export function Feeds({ catalogue, say }: PageProps) {
   const path = `${at(catalogue)}/sources`;
   const sources = useAsked<{ items: Source[] }>(path, 5000);
+  const jobs = useAsked<{ items: Job[] }>(`/v1/jobs?catalogue=${encodeURIComponent(catalogue)}&limit=100`, 5000);
   const [making, setMaking] = useState(false);
   const [watched, setWatched] = useState<Job>();
-  const [asking, setAsking] = useState<Source>();
-  const run = (source: Source, dry_run: boolean) =>
-    void send<Job>("POST", `${path}/${encodeURIComponent(nameOf(source))}/runs`, { dry_run }).then((job) => { if (job) setWatched(job); sources.reload(); }, (reason) => say({ text: asProblem(reason).detail }));
+  const [removing, setRemoving] = useState<Source>();
+  const chooser = useRef<HTMLInputElement>(null);
+  const upload = useRef("");
+
+  const of = (name: string) => `${path}/${encodeURIComponent(name)}`;
+  const begun = (job: Job | undefined) => { if (job) setWatched(job); sources.reload(); };
+  const failed = (reason: unknown) => say({ text: asProblem(reason).detail });
+  const run = (name: string, settings: { dry_run?: boolean; delete_missing?: string }) => void send<Job>("POST", `${of(name)}/runs`, settings).then(begun, failed);
+  const running = (name: string) => jobs.value?.items.find((job) => job.source === name && !isOver(job));
+  const pause = ({ name, settings }: Source) => void send("PUT", of(name), { ...settings, paused: !settings.paused }).then(sources.reload, failed);
+
   return (
     <>
-      {watched && <Run key={watched.id} job={watched} say={say} />}
-      <Panel title={t("sources")} note={t("sources.note")} actions={<button class="button small" onClick={() => setMaking(!making)}>{t("sources.new")}</button>}>
-        {making && <NewSource path={path} onClose={() => setMaking(false)} onDone={() => { setMaking(false); sources.reload(); }} />}
+      {watched && <RunPanel key={watched.id} job={watched} say={say} onAnswer={(delete_missing) => run(watched.source ?? "", { delete_missing })} />}
+      <Panel title={t("sources")} note={t("sources.note")} actions={isOffered(sources) && <button class="button small" onClick={() => setMaking(!making)}>{t("sources.new")}</button>}>
+        {making && <NewSource of={of} onClose={() => setMaking(false)} onDone={() => { setMaking(false); sources.reload(); }} />}
+        <input
+          ref={chooser} class="hidden" type="file" tabIndex={-1} aria-label={t("upload")}
+          onChange={(event) => {
+            const file = event.currentTarget.files?.[0];
+            event.currentTarget.value = "";
+            if (file) void call(`${of(upload.current)}/runs`, { method: "POST", body: file, headers: { "content-type": "application/octet-stream" } }).then((answer) => answer.json() as Promise<Job>).then(begun, failed);
+          }}
+        />
         <Shown of={sources} what={t("sources")}>
           {({ items }) => (
             <DataTable
-              caption={t("sources")} rows={items} id={nameOf} empty={t("sources.none")}
+              caption={t("sources")} rows={items} id={({ name }) => name} empty={t("sources.none")}
               columns={[
-                { name: "name", head: t("name"), sort: nameOf, cell: (source) => <strong>{nameOf(source)}</strong> },
-                { name: "url", head: t("address"), cell: ({ url }) => <span class="clip wide-clip">{url ?? "–"}</span> },
-                { name: "format", head: t("format"), sort: ({ format }) => format ?? "", cell: ({ format }) => format ?? t("automatic") },
-                { name: "schedule", head: t("schedule"), cell: ({ schedule, every_minutes }) => schedule ?? (every_minutes ? duration(every_minutes * 60_000) : t("by.hand")) },
-                { name: "state", head: t("state"), cell: ({ state, last_run }) => (last_run ? <State of={last_run.state} /> : state ? word(`status.${state}`, state) : t("never.run")) },
-                { name: "last", head: t("last.run"), cell: ({ last_run }) => <When at={last_run?.created_at} /> },
+                { name: "name", head: t("name"), sort: ({ name }) => name, cell: ({ name }) => <strong>{name}</strong> },
+                { name: "url", head: t("address"), cell: ({ settings }) => <span class="clip wide-clip">{settings.url ?? t("uploaded")}</span> },
+                { name: "schedule", head: t("schedule"), sort: ({ settings }) => settings.every_minutes ?? Infinity, cell: ({ settings }) => (settings.paused ? t("paused") : settings.every_minutes ? t("every.so", { time: duration(settings.every_minutes * 60_000) }) : t("by.hand")) },
+                { name: "state", head: t("last.run"), sort: ({ runs }) => runs[0]?.started_at ?? "", cell: ({ name, runs }) => { const job = running(name); return job ? <State of={job.state} /> : runs[0] ? <><State of={runs[0].state} /> <When at={runs[0].started_at} /></> : t("never.run"); } },
                 {
-                  name: "act", head: t("actions"), cell: (source) => (
-                    <span class="acts">
-                      {source.last_run && running(source.last_run)
-                        ? <button class="button small" onClick={() => setWatched(source.last_run!)}>{t("watch")}<span class="sr"> {nameOf(source)}</span></button>
-                        : <><button class="button small" onClick={() => run(source, false)}>{t("run")}<span class="sr"> {nameOf(source)}</span></button><button class="button small" onClick={() => run(source, true)}>{t("dry.run")}<span class="sr"> {nameOf(source)}</span></button></>}
-                      <button class="button small danger" onClick={() => setAsking(source)}>{t("remove")}<span class="sr"> {nameOf(source)}</span></button>
-                    </span>
-                  ),
+                  name: "act", head: t("actions"), cell: (source) => {
+                    const { name, settings } = source;
+                    const job = running(name);
+                    const named = <span class="sr"> {name}</span>;
+                    return (
+                      <span class="acts">
+                        {job
+                          ? <button class="button small" onClick={() => setWatched(job)}>{t("watch")}{named}</button>
+                          : settings.url
+                            ? <><button class="button small" onClick={() => run(name, {})}>{t("run")}{named}</button><button class="button small" onClick={() => run(name, { dry_run: true })}>{t("dry.run")}{named}</button></>
+                            : <button class="button small" onClick={() => { upload.current = name; chooser.current?.click(); }}>{t("upload")}{named}</button>}
+                        {settings.every_minutes !== undefined && <button class="button small" onClick={() => pause(source)}>{t(settings.paused ? "resume" : "pause")}{named}</button>}
+                        <button class="button small danger" onClick={() => setRemoving(source)}>{t("remove")}{named}</button>
+                      </span>
+                    );
+                  },
                 },
               ]}
-              detail={(source) => (source.last_run ? <Run job={source.last_run} say={say} /> : <p class="quiet">{t("never.run")}</p>)}
+              detail={({ name, runs }) => (
+                <DataTable
+                  caption={t("run.of", { id: name })} rows={runs} id={({ run }) => String(run)} empty={t("never.run")} detail={({ run, report }) => <Told name={`${name}-${run}`} report={report ?? {}} />}
+                  columns={[
+                    { name: "run", head: t("run"), right: true, sort: ({ run }) => run, cell: ({ run }) => number(run) },
+                    { name: "state", head: t("state"), cell: ({ state }) => <State of={state} /> },
+                    { name: "at", head: t("time"), sort: ({ started_at }) => started_at, cell: ({ started_at }) => <When at={started_at} /> },
+                    { name: "took", head: t("took"), right: true, cell: ({ started_at, ended_at }) => (ended_at ? duration(Date.parse(ended_at) - Date.parse(started_at)) : "–") },
+                    ...(["new", "changed", "gone", "failed"] as const).map((count) => ({ name: count, head: word(`count.${count}`, count), right: true, cell: ({ report }: Run) => number(report?.counts?.[count] ?? 0) })),
+                  ]}
+                />
+              )}
             />
           )}
         </Shown>
       </Panel>
-      {asking && (
-        <Confirm title={t("sources.remove", { name: nameOf(asking) })} text={t("sources.remove.text", { name: nameOf(asking) })} act={t("remove")} onClose={() => setAsking(undefined)}
-          onAct={() => send("DELETE", `${path}/${encodeURIComponent(nameOf(asking))}`).then(sources.reload)} />
+      {removing && (
+        <Confirm title={t("sources.remove", { name: removing.name })} text={t("sources.remove.text", { name: removing.name })} act={t("remove")} onClose={() => setRemoving(undefined)}
+          onAct={() => send("DELETE", of(removing.name)).then(sources.reload)} />
       )}
     </>
   );
 }
 
+/** Where a run is: the server tells it by the unit that it counts. */
+function stepOf({ state, progress }: Job): number {
+  if (state === "succeeded") return STEPS.length;
+  if (progress?.unit === "pictures") return progress.total && progress.done >= progress.total ? 3 : 2;
+  return progress?.done ? 1 : 0;
+}
+
 /** One run: the steps, live counts, what it found, and the question it may ask. */
-function Run({ job: first, say }: { job: Job; say: PageProps["say"] }) {
+function RunPanel({ job: first, say, onAnswer }: { job: Job; say: PageProps["say"]; onAnswer: (delete_missing: "yes" | "no") => void }) {
   const read = useAsked<Job>(`/v1/jobs/${encodeURIComponent(first.id)}`);
   const job = useJob(read.value ?? first, read.reload);
-  const result = (job.result ?? {}) as { findings?: FeedFinding[]; vanish?: number; counts?: Record<string, number> };
-  const counts = Object.entries({ ...result.counts, ...job.counts });
-  const at = job.state === "succeeded" ? STEPS.length : Math.max(0, STEPS.indexOf(job.stage as (typeof STEPS)[number]));
-  const findings = result.findings ?? [];
-  const kinds = [...new Set(findings.map(({ kind }) => kind))].map((kind) => [kind, findings.filter((one) => one.kind === kind)] as const).sort(([, a], [, b]) => b.length - a.length);
-  const answer = (verb: "approve" | "cancel") => void (verb === "approve" ? send("POST", `/v1/jobs/${encodeURIComponent(job.id)}:approve`) : send("DELETE", `/v1/jobs/${encodeURIComponent(job.id)}`))
-    .then(read.reload, (reason) => say({ text: asProblem(reason).detail }));
+  const report = (job.result ?? {}) as Report;
+  const step = stepOf(job);
   return (
-    <section class="panel run" aria-label={t("run.of", { id: job.id })}>
-      <header><div><h2>{t("run.of", { id: job.source ?? job.id })}</h2><p class="quiet"><State of={job.state} /> · <When at={job.created_at} /></p></div>
-        {running(job) && <div class="acts"><button class="button small danger" onClick={() => answer("cancel")}>{t("cancel.job")}</button></div>}
-      </header>
-      <ol class="steps">{STEPS.map((step, n) => <li key={step} aria-current={running(job) && n === at ? "step" : undefined} data-done={n < at}>{t(`stage.${step}`)}</li>)}</ol>
+    <Panel
+      title={t(report.dry_run ? "dry.run.of" : "run.of", { id: job.source ?? job.id })} note={<><State of={job.state} /> · <When at={job.created_at} /></>}
+      actions={!isOver(job) && <JobButtons job={job} changed={read.reload} say={say} />}
+    >
+      <ol class="steps">{STEPS.map((name, n) => <li key={name} aria-current={!isOver(job) && n === step ? "step" : undefined} data-done={n < step}>{t(`stage.${name}`)}</li>)}</ol>
       <Progressing job={job} />
-      {counts.length > 0 && <dl class="counts">{counts.map(([name, count]) => <div key={name}><dt>{word(`count.${name}`, name)}</dt><dd>{number(count)}</dd></div>)}</dl>}
       {job.state === "needs_approval" && (
-        <div class="warnings"><p>{job.problem?.detail ?? t("approval")}</p><p class="acts"><button class="button small" onClick={() => answer("approve")}>{t("approve")}</button><button class="button small" onClick={() => answer("cancel")}>{t("approve.not")}</button></p></div>
+        <div class="trouble" role="alert">
+          <p><strong>{report.approval ? plural("approval", report.approval.gone, { total: report.approval.of }) : t("approval.how")}</strong> {report.approval && t("approval.how")}</p>
+          <p class="acts"><button class="button small" onClick={() => onAnswer("yes")}>{t("approve")}</button><button class="button small" onClick={() => onAnswer("no")}>{t("approve.not")}</button></p>
+        </div>
       )}
-      {job.problem && job.state !== "needs_approval" && <p class="trouble"><strong>{job.problem.title ?? job.problem.code}</strong> {job.problem.detail}</p>}
-      {findings.length > 0 && (
+      {job.problem && <p class="trouble"><strong>{job.problem.title ?? job.problem.code}</strong> {job.problem.detail}</p>}
+      <Told name={job.id} report={{ ...report, counts: job.counts ?? report.counts }} />
+    </Panel>
+  );
+}
+
+/** What a run tells: counts, and what it found in the feed, by kind. */
+function Told({ name, report: { counts, pictures, findings, failed_pictures, partial, error, not_modified, kept } }: { name: string; report: Report }) {
+  const groups = Object.entries(findings ?? {}).sort(([, a], [, b]) => b.count - a.count);
+  const total = groups.reduce((sum, [, { count }]) => sum + count, 0);
+  const save = () => saveAs(`findings-${name}.csv`, "text/csv", csv([
+    ["kind", "row", "id", "detail"],
+    ...groups.flatMap(([kind, { rows, example }]) => (rows?.length ? rows : [0]).map((row) => (example?.row === row ? [kind, row, example.id ?? "", example.detail ?? ""] : [kind, row, "", ""]))),
+    ...(failed_pictures ?? []).map((one) => ["picture", "", one.product, `${one.url}: ${one.reason}`]),
+  ]));
+  return (
+    <div class="told">
+      {not_modified && <p class="quiet">{t("not.modified")}</p>}
+      {(partial || error) && <p class="trouble">{partial ?? error}</p>}
+      {counts && <dl class="counts">{Object.entries(counts).map(([kind, count]) => <div key={kind}><dt>{word(`count.${kind}`, kind)}</dt><dd>{number(count)}</dd></div>)}{kept ? <div><dt>{word("count.kept", "kept")}</dt><dd>{number(kept)}</dd></div> : null}</dl>}
+      {pictures && <dl class="counts">{Object.entries(pictures).map(([kind, count]) => <div key={kind}><dt>{word(`count.pictures_${kind}`, kind)}</dt><dd>{kind === "bytes" ? bytes(count) : number(count)}</dd></div>)}</dl>}
+      {total > 0 && (
         <>
-          <h3>{plural("found.findings", findings.length)} <button class="button small" onClick={() => saveAs(`findings-${job.id}.csv`, "text/csv", csv([["kind", "row", "id", "detail"], ...findings.map((one) => [one.kind, one.row ?? "", one.id ?? "", one.detail ?? ""])]))}>{t("csv")}</button></h3>
-          {kinds.map(([kind, list]) => (
-            <details key={kind}><summary>{word(`finding.${kind}`, kind)} · {number(list.length)}</summary>
-              <ul class="examples-list">{list.slice(0, 5).map((one, n) => <li key={n}>{one.row ? `${t("row", { n: one.row })} ` : ""}{one.id && <code>{one.id}</code>} {one.detail}</li>)}</ul>
+          <h3>{plural("found.findings", total)} <button class="button small" onClick={save}>{t("csv")}</button></h3>
+          {groups.map(([kind, { count, rows, example }]) => (
+            <details key={kind}>
+              <summary>{word(`finding.${kind}`, kind)} · {number(count)}</summary>
+              <ul class="examples-list">
+                {example && <li>{example.row ? `${t("row", { n: example.row })} ` : ""}{example.id && <code>{example.id}</code>} {example.detail}</li>}
+                {rows && rows.length > 1 && <li>{t("rows", { list: rows.slice(0, 40).map((row) => number(row)).join(", ") })}</li>}
+              </ul>
             </details>
           ))}
         </>
       )}
-    </section>
+    </div>
   );
 }
 
-function NewSource({ path, onDone, onClose }: { path: string; onDone: () => void; onClose: () => void }) {
+function NewSource({ of, onDone, onClose }: { of: (name: string) => string; onDone: () => void; onClose: () => void }) {
   const [problem, setProblem] = useState<Problem>();
   const make = (event: SubmitEvent) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget as HTMLFormElement);
     const text = (name: string) => String(form.get(name) ?? "").trim();
-    send("PUT", `${path}/${encodeURIComponent(text("name"))}`, {
-      url: text("url"), ...(text("every") ? { every_minutes: Number(text("every")) } : {}), delete_missing: text("delete"),
-    }).then(onDone, (reason) => setProblem(asProblem(reason)));
+    const settings: Settings = { delete_missing: text("missing"), ...(text("url") ? { url: text("url") } : {}), ...(text("every") ? { every_minutes: Number(text("every")) } : {}), ...(text("currency") ? { currency: text("currency").toUpperCase() } : {}) };
+    send("PUT", of(text("name")), settings).then(onDone, (reason) => setProblem(asProblem(reason)));
   };
   return (
     <form class="make" onSubmit={make} aria-label={t("sources.new")}>
       <div class="pair">
-        <label class="field"><span>{t("name")}</span><input name="name" required pattern="[A-Za-z0-9._\-]+" maxLength={64} placeholder="shop" /></label>
-        <label class="field"><span>{t("address")}</span><input name="url" type="url" required placeholder="https://shop.example/feed.xml" /></label>
-        <label class="field"><span>{t("every")}</span><input name="every" type="number" min={5} max={10080} /></label>
-        <label class="field"><span>{t("missing")}</span><select name="delete"><option value="ask">{t("missing.ask")}</option><option value="yes">{t("missing.yes")}</option><option value="no">{t("missing.no")}</option></select></label>
+        <label class="field"><span>{t("name")}</span><input name="name" required maxLength={64} placeholder="shop" /></label>
+        <label class="field"><span>{t("address.how")}</span><input name="url" type="url" placeholder="https://shop.example/feed.xml" /></label>
+        <label class="field"><span>{t("every")}</span><input name="every" type="number" min={1} max={10080} /></label>
+        <label class="field"><span>{t("currency")}</span><input name="currency" maxLength={3} placeholder="EUR" /></label>
+        <label class="field"><span>{t("missing")}</span><select name="missing"><option value="ask">{t("missing.ask")}</option><option value="yes">{t("missing.yes")}</option><option value="no">{t("missing.no")}</option></select></label>
       </div>
       {problem && <Wanting problem={problem} what={t("sources.new")} />}
       <div class="acts"><button type="button" class="button small" onClick={onClose}>{t("cancel")}</button><button class="button small primary">{t("sources.make")}</button></div>

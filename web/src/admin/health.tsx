@@ -35,6 +35,10 @@ export function IndexHealth({ catalogue, say }: PageProps) {
     setProblem(undefined);
     await send<Job>("POST", `${path}:${what}`).then((made) => { if (made?.id) setJob(made); say({ text: t("started") }); }, (reason) => setProblem(asProblem(reason)));
   };
+  const backUp = async () => {
+    setProblem(undefined);
+    await send<Job>("POST", `${at(catalogue)}/snapshots`).then((made) => { if (made?.id) setJob(made); say({ text: t("started") }); }, (reason) => setProblem(asProblem(reason)));
+  };
   return (
     <Shown of={health} what={t("page.index")}>
       {({ status, reading }) => {
@@ -87,7 +91,7 @@ export function IndexHealth({ catalogue, say }: PageProps) {
                 { name: "refused", head: t("refusals"), right: true, cell: ({ labels }) => number(sum(reading, "twinset_gate_refused_total", { gate: labels.gate ?? "" }) ?? 0) },
               ]} />
             </Panel>
-            <Panel title={t("backup")} note={t("backup.note")}>
+            <Panel title={t("backup")} note={t("backup.note")} actions={<button class="button small" onClick={() => void backUp()}>{t("backup.now")}</button>}>
               {status?.snapshots?.length ? <ul>{status.snapshots.map((one) => <li key={one.name}>{one.name} · <When at={one.at} />{one.bytes !== undefined && ` · ${bytes(one.bytes)}`}</li>)}</ul> : <p class="quiet">{t("backup.none")}</p>}
               <pre class="commands" tabIndex={0}><code>{`twinset snapshot create --catalogue ${catalogue}`}</code></pre>
             </Panel>

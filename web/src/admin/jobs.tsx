@@ -2,25 +2,26 @@
 import { useEffect, useState } from "preact/hooks";
 import { number } from "../speech";
 import type { PageProps } from "./admin";
-import { listen, send, useAsked } from "./ask";
+import { asProblem, listen, send, useAsked } from "./ask";
 import { Bar, Confirm, DataTable, Panel, Shown, State, When } from "./bits";
 import { duration, t, word } from "./words";
 
 export interface Progress { done: number; total?: number | null; unit?: string; eta_ms?: number | null }
 export interface Job {
-  id: string; kind: string; state: string; catalogue?: string | null; source?: string | null; by?: string | null; stage?: string | null;
+  id: string; kind: string; state: string; catalogue?: string | null; source?: string | null; by?: string | null;
   progress?: Progress | null; counts?: Record<string, number> | null; result?: unknown; problem?: { code?: string; title?: string; detail?: string } | null;
-  created_at?: string; started_at?: string | null; finished_at?: string | null;
+  created_at?: string; ended_at?: string | null;
 }
 
-export const running = ({ state }: Job): boolean => state === "queued" || state === "running";
+const OVER = new Set(["needs_approval", "succeeded", "failed", "cancelled"]);
+export const isOver = ({ state }: Job): boolean => OVER.has(state);
 
 export const Progressing = ({ job: { progress, state, id } }: { job: Job }) => {
   if (!progress) return <>–</>;
   const { done, total, unit, eta_ms } = progress;
   return (
     <div class="progressing">
-      {state === "running" && <Bar done={done} total={total} label={id} />}
+      {!OVER.has(state) && <Bar done={done} total={total} label={id} />}
       <span>{number(done)}{total ? ` / ${number(total)}` : ""} {word(`unit.${unit}`, unit ?? "")}{state === "running" && eta_ms ? ` · ${t("left", { time: duration(eta_ms) })}` : ""}</span>
     </div>
   );
@@ -29,7 +30,7 @@ export const Progressing = ({ job: { progress, state, id } }: { job: Job }) => {
 /** The job as it changes: by events where the server sends them, else by reading it again. */
 export function useJob(first: Job, changed: () => void): Job {
   const [job, setJob] = useState(first);
-  const moving = running(first);
+  const moving = !isOver(first);
   const [deaf, setDeaf] = useState(false);
   useEffect(() => { setJob(first); }, [first]);
   useEffect(() => {
@@ -37,7 +38,7 @@ export function useJob(first: Job, changed: () => void): Job {
     return listen(`/v1/jobs/${encodeURIComponent(first.id)}/events`, (_, data) => {
       const next = data as Partial<Job>;
       setJob((before) => ({ ...before, ...next }));
-      if (next.state && next.state !== "running" && next.state !== "queued") changed();
+      if (next.state && OVER.has(next.state)) changed();
     }, (problem) => { if (problem) setDeaf(true); else changed(); });
   }, [first.id, moving]);
   useEffect(() => {
@@ -48,21 +49,33 @@ export function useJob(first: Job, changed: () => void): Job {
   return job;
 }
 
+/** Pause, go on, cancel. */
+export function JobButtons({ job, changed, say }: { job: Job; changed: () => void; say: PageProps["say"] }) {
+  const [asking, setAsking] = useState(false);
+  const path = `/v1/jobs/${encodeURIComponent(job.id)}`;
+  const order = (state: "paused" | "running") => void send("PATCH", path, { state }).then(changed, (reason) => say({ text: asProblem(reason).detail }));
+  return (
+    <div class="acts">
+      {job.state === "paused" ? <button class="button small" onClick={() => order("running")}>{t("resume")}</button> : <button class="button small" onClick={() => order("paused")}>{t("pause")}</button>}
+      <button class="button small danger" onClick={() => setAsking(true)}>{t("cancel.job")}</button>
+      {asking && (
+        <Confirm title={t("cancel.job")} text={t("cancel.text", { id: job.id })} act={t("cancel.job")} onClose={() => setAsking(false)}
+          onAct={() => send("DELETE", path).then(() => { say({ text: t("cancel.done") }); changed(); })} />
+      )}
+    </div>
+  );
+}
+
 export function JobDetail({ job: first, changed, say }: { job: Job; changed: () => void; say: PageProps["say"] }) {
   const job = useJob(first, changed);
-  const [asking, setAsking] = useState(false);
-  const counts = Object.entries(job.counts ?? {});
+  const counts = Object.entries(job.counts ?? {}).filter(([, count]) => typeof count === "number");
   return (
     <div class="job">
       <Progressing job={job} />
       {counts.length > 0 && <dl class="counts">{counts.map(([name, count]) => <div key={name}><dt>{word(`count.${name}`, name)}</dt><dd>{number(count)}</dd></div>)}</dl>}
       {job.problem && <p class="trouble"><strong>{job.problem.title ?? job.problem.code}</strong> {job.problem.detail}</p>}
       {job.result !== undefined && job.result !== null && <details><summary>{t("result")}</summary><pre class="commands" tabIndex={0}><code>{JSON.stringify(job.result, null, 2)}</code></pre></details>}
-      {running(job) && <button class="button small danger" onClick={() => setAsking(true)}>{t("cancel.job")}</button>}
-      {asking && (
-        <Confirm title={t("cancel.job")} text={t("cancel.text", { id: job.id })} act={t("cancel.job")} onClose={() => setAsking(false)}
-          onAct={() => send("DELETE", `/v1/jobs/${encodeURIComponent(job.id)}`).then(() => { say({ text: t("cancel.done") }); changed(); })} />
-      )}
+      {!isOver(job) && <JobButtons job={job} changed={changed} say={say} />}
     </div>
   );
 }
@@ -75,7 +88,7 @@ export function Jobs({ say }: PageProps) {
       <label class="field line"><span>{t("state")}</span>
         <select value={states} onChange={(event) => setStates(event.currentTarget.value)}>
           <option value="">{t("all")}</option>
-          {["queued", "running", "needs_approval", "succeeded", "failed", "cancelled"].map((one) => <option key={one} value={one}>{word(`job.${one}`, one)}</option>)}
+          {["queued", "running", "paused", "needs_approval", "succeeded", "failed", "cancelled"].map((one) => <option key={one} value={one}>{word(`job.${one}`, one)}</option>)}
         </select>
       </label>
     }>

@@ -1,7 +1,7 @@
 /** Keys and settings: who may do what, and how this server is set up. A secret is shown once, when it is made. */
 import { useState } from "preact/hooks";
 import type { PageProps } from "./admin";
-import { asProblem, send, useAsked } from "./ask";
+import { asProblem, send, isOffered, useAsked } from "./ask";
 import { Confirm, DataTable, Panel, Shown, Wanting, When } from "./bits";
 import type { Problem } from "../api";
 import { t, word } from "./words";
@@ -23,7 +23,7 @@ export function Keys({ all, say }: PageProps) {
   const copy = (token: string) => void navigator.clipboard.writeText(token).then(() => say({ text: t("copied") }), () => say({ text: t("copy.failed") }));
   return (
     <>
-      <Panel title={t("keys")} note={t("keys.note")} actions={<button class="button small" onClick={() => { setMaking(true); setMade(undefined); }}>{t("keys.new")}</button>}>
+      <Panel title={t("keys")} note={t("keys.note")} actions={isOffered(keys) && <button class="button small" onClick={() => { setMaking(true); setMade(undefined); }}>{t("keys.new")}</button>}>
         {made && (
           <div class="secret" role="status">
             <p>{t("keys.once")}</p>

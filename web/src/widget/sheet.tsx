@@ -7,7 +7,7 @@ import { plural, speak, t } from "../i18n";
 import { Camera as CameraSign, Picture } from "../icons";
 import parts from "../parts.css?inline";
 import { fromCatalogue, shrink, type Photo } from "../photo";
-import { Query, regionName } from "../query";
+import { Query, regionName, worthShowing } from "../query";
 import { fold, Results, Skeletons, Tile, TileActions, type Actions } from "../results";
 import { Sheet as Dialog } from "../sheet";
 import { Notice, Trouble } from "../states";
@@ -15,7 +15,6 @@ import type { Setting } from "./loader";
 import css from "./sheet.css?inline";
 
 const PAGE = 24;
-const MOST_REGIONS = 8;
 
 export interface Sheet { open: (setting: Setting, photo?: Blob | { product: string }) => Promise<void>; close: () => void }
 export interface Strip { show: (setting: Setting, product: string, limit: number) => Promise<void> }
@@ -117,7 +116,7 @@ function Searching({ host, catalogue, given, onClose }: Given) {
     ask(0, regions === null, mine.signal).then(
       (got) => {
         if (mine.signal.aborted) return;
-        if (regions === null) setRegions(got.regions.filter(({ id }, at) => at < MOST_REGIONS || id === got.searched_region));
+        if (regions === null) setRegions(worthShowing(got));
         setAnswer(got);
         setResults(got.results);
         setBusy(false);

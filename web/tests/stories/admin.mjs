@@ -165,24 +165,31 @@ export function adminStories(shop) {
     assert.deepEqual(told, [["f1", "dismissed"], ["f1", null], ["f1", "accepted"], ["f2", "accepted"]]);
   });
 
-  story("a feed runs: the steps move by events, its findings are grouped", "feeds", async ({ page, given, open }) => {
-    const job = { id: "j1", kind: "sync", source: "shop", state: "running", stage: "pictures", progress: { done: 120, total: 400, unit: "pictures", eta_ms: 9000 }, counts: { created: 7 }, created_at: new Date().toISOString() };
-    const done = { ...job, state: "succeeded", stage: "publish", counts: { created: 12, unchanged: 380 }, result: { findings: [{ kind: "price", row: 4, id: "x", detail: "'free' is no price" }, { kind: "price", row: 9, id: "y", detail: "'?' is no price" }] } };
-    let ran = false;
-    await given("**/sources", () => ({ items: [{ name: "shop", url: "https://shop.example/feed.xml", last_run: ran ? job : null }] }));
-    await page.route("**/sources/shop/runs", (route) => { ran = true; return route.fulfill({ status: 202, json: job }); });
-    await given("**/v1/jobs/j1", job);
-    await page.route("**/v1/jobs/j1/events", (route) => route.fulfill({ contentType: "text/event-stream", body: `data: ${JSON.stringify({ ...job, counts: { created: 9 } })}\n\ndata: ${JSON.stringify(done)}\n\n` }));
+  story("a feed runs: the steps move by events, its findings are grouped, too many removals are asked about", "feeds", async ({ page, given, open }) => {
+    const job = { id: "j1", kind: "sync", catalogue: shop.photo.catalogue, source: "shop", state: "running", progress: { done: 120, total: 400, unit: "pictures", eta_ms: 9000 }, counts: { seen: 400, new: 7 }, created_at: new Date().toISOString() };
+    const findings = { price: { count: 2, rows: [4, 9], example: { kind: "price", row: 4, id: "x", detail: "'free' is no price" } } };
+    const done = { ...job, state: "needs_approval", counts: { seen: 400, new: 12, unchanged: 380 }, result: { findings, approval: { gone: 90, of: 200, reason: "too many" } } };
+    const asked = [];
+    let state = job;
+    await given("**/sources", () => ({ items: [{ name: "shop", settings: { url: "https://shop.example/feed.xml", every_minutes: 60 }, runs: [{ run: 3, state: "succeeded", started_at: "2026-01-01T00:00:00Z", ended_at: "2026-01-01T00:01:30Z", report: { counts: { seen: 9, new: 2, changed: 1, gone: 0, failed: 0 }, findings } }] }] }));
+    await given("**/v1/jobs?*", { items: [] });
+    await page.route("**/sources/shop/runs", (route) => { asked.push(route.request().postDataJSON()); return route.fulfill({ status: 202, json: job }); });
+    await given("**/v1/jobs/j1", () => state);
+    await page.route("**/v1/jobs/j1/events", (route) => { state = done; return route.fulfill({ contentType: "text/event-stream", body: `event: progress\ndata: ${JSON.stringify({ ...job, counts: { seen: 400, new: 9 } })}\n\nevent: end\ndata: ${JSON.stringify(done)}\n\n` }); });
     await open();
+    await page.getByText("every 1 hr").waitFor();
     await page.getByRole("button", { name: "Run shop", exact: true }).click();
-    const run = page.getByRole("region", { name: "Run of j1" });
-    await run.getByText("Pictures", { exact: true }).first().waitFor();
+    const run = page.getByRole("region", { name: "Run of shop" });
+    await run.getByText("90 of 200 products would vanish.").waitFor();
     await run.getByText("Price cannot be read · 2").waitFor();
     await run.getByText("380").waitFor();
     await accessible(page, "run");
     await shoot(page, "admin-run-1440");
     await run.getByText("Price cannot be read").click();
     await run.getByText("'free' is no price").waitFor();
+    await run.getByRole("button", { name: "Leave everything as it is" }).click();
+    await page.waitForFunction(() => document.querySelectorAll(".steps").length > 0);
+    assert.deepEqual(asked, [{}, { delete_missing: "no" }]);
   });
 
   story("measurements with intervals, a model to promote, two runs beside each other", "evaluation", async ({ page, given, open }) => {
@@ -190,7 +197,7 @@ export function adminStories(shop) {
     await open();
     await page.locator("figure.chart").first().getByText("recall@10").waitFor();
     await page.locator("figure.chart summary").first().click();
-    await page.getByRole("row", { name: "recall@1 81.0% 77.0% – 85.0%" }).waitFor();
+    await page.getByRole("row", { name: "recall@1 81% 77% – 85%" }).waitFor();
     await accessible(page, "evaluation");
     await shoot(page, "admin-evaluation-charts-1440");
     const history = (base) => Array.from({ length: 9 }, (_, step) => ({ step: step * 100, loss: base / (step + 1), recall: 0.9 - 0.5 / (step + 1) }));
