@@ -68,9 +68,7 @@ struct Detection<'a> {
 
 impl Learner<Batch> for Detection<'_> {
     fn loss(&mut self, pass: &Pass<'_>, batch: &Batch) -> (Tensor<1>, Vec<(&'static str, Tensor<1>)>) {
-        let n = batch.truth.len();
-        let x = pass.constant(batch.pixels.clone(), [n, 3, batch.side, batch.side]);
-        let out = forward(pass, self.arch, CATEGORIES.len(), x);
+        let out = forward(pass, self.arch, CATEGORIES.len(), &batch.pixels, batch.side);
         loss(pass, self.arch, out, &batch.truth)
     }
 
@@ -98,6 +96,8 @@ pub fn run_detector(
         grounds: &options.grounds,
         teacher: None,
         synth: options.synth,
+        synth_share: options.synth_share,
+        cache_mb: options.cache_mb,
         hold_out: 0.0,
     })?;
     let maker = Scenes { sources: &sources, options, arch: &arch };

@@ -18,6 +18,7 @@ mod losses;
 mod params;
 mod run;
 mod sources;
+mod trunk;
 
 pub use detector::DetectorArchitecture;
 pub use embedder::EmbedderArchitecture;

@@ -17,11 +17,13 @@ use std::{
     time::Instant,
 };
 
+use twinset_nets::Package;
 use twinset_photo::{Photo, Rect};
 
 use crate::{
     error::TrainError,
     params::{Params, Pass, Step, host},
+    trunk::Arena,
 };
 
 /// What to train on, how long, where to.
@@ -34,8 +36,14 @@ pub struct TrainOptions {
     pub grounds: Vec<PathBuf>,
     /// Folder of teacher features (`bench/teachers/features.py`).
     pub teacher: Option<PathBuf>,
+    /// Package that the network starts from; by chance without one.
+    pub init: Option<PathBuf>,
     /// Also draw garments with the generator.
     pub synth: bool,
+    /// Share of drawn pairs or scenes, where there is other data too.
+    pub synth_share: f64,
+    /// Memory for decoded pictures, MiB. What does not fit is decoded anew each time.
+    pub cache_mb: usize,
     /// Optimiser steps.
     pub steps: u64,
     /// Pictures a step.
@@ -58,7 +66,10 @@ impl Default for TrainOptions {
             data: Vec::new(),
             grounds: Vec::new(),
             teacher: None,
+            init: None,
             synth: true,
+            synth_share: 0.2,
+            cache_mb: 512,
             steps: 4000,
             batch: 64,
             learning_rate: 1.5e-3,
@@ -131,11 +142,13 @@ pub(crate) fn train<B: Send>(
     learner: &mut impl Learner<B>,
 ) -> Result<(), TrainError> {
     let checkpoint = prepare(options, run, resume)?;
-    let mut params = Params::new(options.seed);
+    let (mut params, mut arena) = (Params::new(options.seed), Arena::default());
     if checkpoint.exists() {
         let (saved, state) = Params::load(&checkpoint)?;
         params = saved;
         learner.restore(state);
+    } else if let Some(dir) = &options.init {
+        params = Params::from_package(&Package::open(dir)?, options.seed);
     }
     if params.steps() == 0 {
         let sheet = contact_sheet(maker, options.steps.saturating_sub(1));
@@ -153,17 +166,18 @@ pub(crate) fn train<B: Send>(
                 }
             }
         });
-        let mut sums: Vec<(&'static str, f32)> = Vec::new();
+        let mut sums: Vec<(&'static str, f32, u32)> = Vec::new();
         let mut clock = Instant::now();
         while let Ok(batch) = receive.recv() {
-            let pass = Pass::training(&mut params);
+            let pass = Pass::on_host(&mut params, &mut arena);
             let (loss, parts) = learner.loss(&pass, &batch);
             let parts = std::iter::once(("loss", loss.clone())).chain(parts);
-            for (i, (name, value)) in parts.enumerate() {
+            for (name, value) in parts {
                 let value = host(value.detach())[0];
-                match sums.get_mut(i) {
-                    Some(s) => s.1 += value,
-                    None => sums.push((name, value)),
+                // Not every batch has every part.
+                match sums.iter_mut().find(|s| s.0 == name) {
+                    Some(s) => *s = (name, s.1 + value, s.2 + 1),
+                    None => sums.push((name, value, 1)),
                 }
             }
             let gradients = pass.gradients(&loss);
@@ -173,7 +187,10 @@ pub(crate) fn train<B: Send>(
             let step = params.steps();
             if step.is_multiple_of(REPORT_EVERY) {
                 let seconds = clock.elapsed().as_secs_f32();
-                let losses = sums.drain(..).map(|(n, v)| (n, v / REPORT_EVERY as f32)).collect();
+                let losses = sums
+                    .iter_mut()
+                    .map(|s| (s.0, std::mem::take(&mut s.1) / std::mem::take(&mut s.2).max(1) as f32))
+                    .collect();
                 let pictures_per_second = (REPORT_EVERY * options.batch as u64) as f32 / seconds;
                 let now = Progress { step, steps: options.steps, losses, learning_rate, pictures_per_second };
                 metrics.write(&now)?;
@@ -288,13 +305,13 @@ pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> 
 
 /// Pictures a second of `learner` on one batch, repeated.
 pub(crate) fn throughput<B>(learner: &mut impl Learner<B>, batch: &B, pictures: usize, steps: u64) -> f64 {
-    let mut params = Params::new(1);
+    let (mut params, mut arena) = (Params::new(1), Arena::default());
     let mut clock = Instant::now();
     for i in 0..=steps {
         if i == 1 {
             clock = Instant::now();
         }
-        let pass = Pass::training(&mut params);
+        let pass = Pass::on_host(&mut params, &mut arena);
         let (loss, _) = learner.loss(&pass, batch);
         let gradients = pass.gradients(&loss);
         let step = Step { learning_rate: 1e-4, weight_decay: 0.0, clip: 5.0 };
