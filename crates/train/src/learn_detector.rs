@@ -73,7 +73,9 @@ impl Learner<Batch> for Detection<'_> {
     }
 
     fn export(&self, params: &Params, dir: &Path) -> Result<(), TrainError> {
-        let architecture = serde_json::to_value(self.arch).expect("plain data");
+        let side = self.options.run_side.unwrap_or(self.arch.side);
+        let at_work = DetectorArchitecture { side, ..self.arch.clone() };
+        let architecture = serde_json::to_value(at_work).expect("plain data");
         let card = card::new("detector", architecture, self.options, params.steps(), self.fingerprint);
         card::save(card, &export(params, self.arch), dir)
     }
@@ -90,7 +92,8 @@ pub fn run_detector(
     stop: &AtomicBool,
     progress: &dyn Fn(&Progress),
 ) -> Result<(), TrainError> {
-    let arch = DetectorArchitecture::default();
+    let own = DetectorArchitecture::default();
+    let arch = DetectorArchitecture { side: options.side.unwrap_or(own.side), ..own };
     let sources = Sources::open(&SourcePaths {
         data: &options.data,
         grounds: &options.grounds,

@@ -151,7 +151,7 @@ impl Learner<Batch> for Embedding<'_> {
             let proxies = unit(pass.param("kinds.weight", [self.kinds, self.arch.dim], Init::Lecun));
             let logits = out.embedding.clone().matmul(proxies.transpose()).mul_scalar(KIND_SCALE);
             let kind = cross_entropy(pass, logits, &batch.kinds);
-            total = total + kind.clone().mul_scalar(0.3);
+            total = total + kind.clone();
             parts.push(("kind", kind));
         }
         if !batch.points.a.is_empty() {
@@ -162,14 +162,16 @@ impl Learner<Batch> for Embedding<'_> {
         if !batch.teaching.rows.is_empty() {
             let projection = linear(pass, "teacher", out.embedding.clone(), batch.teaching.dim);
             let teacher = distillation(pass, &out.embedding, projection, &batch.teaching);
-            total = total + teacher.clone().mul_scalar(2.0);
+            total = total + teacher.clone().mul_scalar(4.0);
             parts.push(("teacher", teacher));
         }
         (total, parts)
     }
 
     fn export(&self, params: &Params, dir: &Path) -> Result<(), TrainError> {
-        let architecture = serde_json::to_value(self.arch).expect("plain data");
+        let side = self.options.run_side.unwrap_or(self.arch.side);
+        let at_work = EmbedderArchitecture { side, ..self.arch.clone() };
+        let architecture = serde_json::to_value(at_work).expect("plain data");
         let card = card::new("embedder", architecture, self.options, params.steps(), self.fingerprint);
         card::save(card, &export(params, self.arch), dir)
     }
@@ -194,7 +196,8 @@ pub fn run_embedder(
     stop: &AtomicBool,
     progress: &dyn Fn(&Progress),
 ) -> Result<(), TrainError> {
-    let arch = EmbedderArchitecture::default();
+    let own = EmbedderArchitecture::default();
+    let arch = EmbedderArchitecture { side: options.side.unwrap_or(own.side), ..own };
     let sources = Sources::open(&SourcePaths {
         data: &options.data,
         grounds: &options.grounds,

@@ -44,6 +44,11 @@ pub struct TrainOptions {
     pub synth_share: f64,
     /// Memory for decoded pictures, MiB. What does not fit is decoded anew each time.
     pub cache_mb: usize,
+    /// Side of the network's input while training; the architecture's own without one.
+    pub side: Option<usize>,
+    /// Side that the card tells to run at. Crops make things look larger in training than at work, which a larger
+    /// input undoes (Touvron et al., Fixing the train-test resolution discrepancy, 2019).
+    pub run_side: Option<usize>,
     /// Optimiser steps.
     pub steps: u64,
     /// Pictures a step.
@@ -70,6 +75,8 @@ impl Default for TrainOptions {
             synth: true,
             synth_share: 0.2,
             cache_mb: 512,
+            side: None,
+            run_side: None,
             steps: 4000,
             batch: 64,
             learning_rate: 1.5e-3,

@@ -246,6 +246,15 @@ impl Sources {
                 self.articles.push(article);
             }
         }
+        if !variants && !streets {
+            // Where one picture is all that is known of a thing, things of one kind are not pushed apart.
+            for place in products.values().filter(|p| p.len() == 1).flatten() {
+                let a = &mut self.articles[*place];
+                if a.kind >= 0 {
+                    a.label.family = hash64(&[&name, "kind", &a.kind.to_string()]);
+                }
+            }
+        }
         let articles = products.values().map(Vec::len).sum::<usize>() as f32;
         self.several
             .push(products.values().enumerate().filter(|(_, p)| p.len() > 1).map(|(i, _)| i).collect());
