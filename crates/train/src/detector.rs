@@ -119,20 +119,21 @@ pub(crate) fn forward(
     Outputs { scores: Tensor::cat(scores, 1), distances: Tensor::cat(distances, 1), cells }
 }
 
-/// Quality focal loss, distribution focal loss (0.25) and generalised IoU loss (2.0) of a batch.
+/// Quality focal loss, distribution focal loss (0.25) and generalised IoU loss (2.0) of a batch; also how badly the
+/// boxes of each picture are met, 0..=1.
 pub(crate) fn loss(
     pass: &Pass<'_>,
     arch: &DetectorArchitecture,
     out: Outputs,
     truth: &[Vec<Target>],
-) -> (Tensor<1>, Vec<(&'static str, Tensor<1>)>) {
+) -> (Tensor<1>, Vec<(&'static str, Tensor<1>)>, Vec<f32>) {
     let [n, a, channels] = out.scores.dims();
     let bins = arch.reg_max + 1;
     let probability = host(sigmoid(out.scores.clone()).detach());
     let expected = host(expectation(pass, out.distances.clone().reshape([n * a * 4, bins]), bins).detach());
 
     let (mut goal, mut weight) = (vec![0.0f32; n * a * channels], vec![1.0f32; n * a * channels]);
-    let (mut rows, mut sides, mut quality) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rows, mut sides, mut quality, mut badness) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (image, targets) in truth.iter().enumerate() {
         let boxes: Vec<Rect> = out
             .cells
@@ -146,6 +147,9 @@ pub(crate) fn loss(
             .collect();
         let scores = &probability[image * a * channels..][..a * channels];
         let assigned = assign(arch, &out.cells, &boxes, scores, channels, targets);
+        let best = |t: usize| assigned.iter().flatten().filter(|a| a.0 == t).map(|a| a.1).fold(0.0, f32::max);
+        let met: f32 = (0..targets.len()).map(best).sum();
+        badness.push(1.0 - met / targets.len().max(1) as f32);
         for (i, cell) in out.cells.iter().enumerate() {
             let at = (image * a + i) * channels;
             if let Some((t, iou)) = assigned[i] {
@@ -174,7 +178,11 @@ pub(crate) fn loss(
     let focal = (gap.clone() * gap * entropy * weight).sum().div_scalar(total);
     if rows.is_empty() {
         let none = focal.clone().mul_scalar(0.0).detach();
-        return (focal.clone(), vec![("focal", focal), ("distances", none.clone()), ("overlap", none)]);
+        return (
+            focal.clone(),
+            vec![("focal", focal), ("distances", none.clone()), ("overlap", none)],
+            badness,
+        );
     }
 
     let p = rows.len();
@@ -205,7 +213,7 @@ pub(crate) fn loss(
     let giou = common / union.clone().add_scalar(1e-4) - (hull.clone() - union) / hull.add_scalar(1e-4);
     let overlap = ((giou.neg().add_scalar(1.0)) * pass.constant(quality, [p, 1])).sum().div_scalar(total);
     let total = focal.clone() + distribution.clone().mul_scalar(0.25) + overlap.clone().mul_scalar(2.0);
-    (total, vec![("focal", focal), ("distances", distribution), ("overlap", overlap)])
+    (total, vec![("focal", focal), ("distances", distribution), ("overlap", overlap)], badness)
 }
 
 /// Mean of the distribution over the bins, `[rows, bins]` to `[rows, 1]`.
@@ -328,7 +336,7 @@ mod tests {
         let pixels: Vec<f32> = (0..2 * 3 * 96 * 96).map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0).collect();
         let pass = Pass::training(&mut params);
         let out = forward(&pass, &arch, CATEGORIES.len(), &pixels, 96);
-        let (total, _) = loss(&pass, &arch, out, &[vec![target(20.0, 10.0, 50.0, 70.0)], vec![]]);
+        let (total, ..) = loss(&pass, &arch, out, &[vec![target(20.0, 10.0, 50.0, 70.0)], vec![]]);
         pass.gradients(&total);
 
         let pass = Pass::inference(&mut params);

@@ -13,7 +13,7 @@ use crate::{
     detector::{DetectorArchitecture, export, forward, loss},
     error::TrainError,
     params::{Params, Pass},
-    run::{self, Learner, Maker, Progress, TrainOptions, in_parallel, train},
+    run::{self, Learner, Maker, Progress, TrainOptions, Watched, in_parallel, train},
     sources::{SourcePaths, Sources},
 };
 
@@ -63,13 +63,20 @@ impl Maker for Scenes<'_> {
 struct Detection<'a> {
     arch: &'a DetectorArchitecture,
     options: &'a TrainOptions,
+    badness: Vec<f32>,
     fingerprint: &'a str,
 }
 
 impl Learner<Batch> for Detection<'_> {
     fn loss(&mut self, pass: &Pass<'_>, batch: &Batch) -> (Tensor<1>, Vec<(&'static str, Tensor<1>)>) {
         let out = forward(pass, self.arch, CATEGORIES.len(), &batch.pixels, batch.side);
-        loss(pass, self.arch, out, &batch.truth)
+        let (total, parts, badness) = loss(pass, self.arch, out, &batch.truth);
+        self.badness = badness;
+        (total, parts)
+    }
+
+    fn badness(&self) -> Vec<f32> {
+        self.badness.clone()
     }
 
     fn export(&self, params: &Params, dir: &Path) -> Result<(), TrainError> {
@@ -104,8 +111,10 @@ pub fn run_detector(
         hold_out: 0.0,
     })?;
     let maker = Scenes { sources: &sources, options, arch: &arch };
-    let mut learner = Detection { arch: &arch, options, fingerprint: &sources.fingerprint };
-    train(options, run, resume, stop, progress, &maker, &mut learner)
+    let mut learner =
+        Detection { arch: &arch, options, badness: Vec::new(), fingerprint: &sources.fingerprint };
+    let run = Watched { folder: run, resume, stop, progress, fingerprint: &sources.fingerprint };
+    train(options, &run, &maker, &mut learner)
 }
 
 /// Pictures a second at three quarters of the full side, without any reading.
@@ -118,6 +127,6 @@ pub(crate) fn throughput(steps: u64) -> f64 {
         pixels: (0..n * 3 * side * side).map(|i| ((i * 7919) % 97) as f32 / 48.0 - 1.0).collect(),
         truth: vec![vec![Target { rect, category: 0, open: false }]; n],
     };
-    let mut learner = Detection { arch: &arch, options: &options, fingerprint: "" };
+    let mut learner = Detection { arch: &arch, options: &options, badness: Vec::new(), fingerprint: "" };
     run::throughput(&mut learner, &batch, n, steps)
 }

@@ -19,7 +19,7 @@ use crate::{
         supervised_contrastive,
     },
     params::{Init, Params, Pass, host},
-    run::{self, Learner, Maker, Progress, TrainOptions, in_parallel, train},
+    run::{self, Learner, Maker, Progress, TrainOptions, Watched, in_parallel, train},
     sources::{SourcePaths, Sources},
 };
 
@@ -129,6 +129,7 @@ struct Embedding<'a> {
     memory: Memory,
     /// Names of things that the sets use.
     kinds: usize,
+    badness: Vec<f32>,
     fingerprint: &'a str,
 }
 
@@ -136,7 +137,16 @@ impl Learner<Batch> for Embedding<'_> {
     fn loss(&mut self, pass: &Pass<'_>, batch: &Batch) -> (Tensor<1>, Vec<(&'static str, Tensor<1>)>) {
         let out = forward(pass, self.arch, CATEGORIES.len(), &batch.pixels);
         let same = supervised_contrastive(pass, &out.embedding, &batch.labels, &self.memory, 0.08);
-        self.memory.push(&host(out.embedding.clone().detach()), &batch.labels);
+        let rows = host(out.embedding.clone().detach());
+        self.memory.push(&rows, &batch.labels);
+        // Two views of one product that lie far apart.
+        self.badness = rows
+            .chunks_exact(2 * self.arch.dim)
+            .flat_map(|pair| {
+                let (a, b) = pair.split_at(self.arch.dim);
+                [-a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>(); 2]
+            })
+            .collect();
         let category = cross_entropy(pass, out.category, &batch.categories);
         let mut parts = vec![("same", same.clone()), ("category", category.clone())];
         let mut total = same + category.mul_scalar(0.3);
@@ -174,6 +184,10 @@ impl Learner<Batch> for Embedding<'_> {
         let architecture = serde_json::to_value(at_work).expect("plain data");
         let card = card::new("embedder", architecture, self.options, params.steps(), self.fingerprint);
         card::save(card, &export(params, self.arch), dir)
+    }
+
+    fn badness(&self) -> Vec<f32> {
+        self.badness.clone()
     }
 
     fn state(&self) -> BTreeMap<String, Vec<f32>> {
@@ -214,9 +228,11 @@ pub fn run_embedder(
         options,
         memory,
         kinds: sources.kinds.len(),
+        badness: Vec::new(),
         fingerprint: &sources.fingerprint,
     };
-    train(options, run, resume, stop, progress, &maker, &mut learner)
+    let run = Watched { folder: run, resume, stop, progress, fingerprint: &sources.fingerprint };
+    train(options, &run, &maker, &mut learner)
 }
 
 /// Pictures a second without any reading.
@@ -233,6 +249,7 @@ pub(crate) fn throughput(steps: u64) -> f64 {
         points: Correspondence { a: Vec::new(), b: Vec::new(), place: Vec::new() },
     };
     let memory = Memory::new(arch.dim, 4096);
-    let mut learner = Embedding { arch: &arch, options: &options, memory, kinds: 0, fingerprint: "" };
+    let mut learner =
+        Embedding { arch: &arch, options: &options, memory, kinds: 0, badness: Vec::new(), fingerprint: "" };
     run::throughput(&mut learner, &batch, n, steps)
 }

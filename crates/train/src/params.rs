@@ -190,6 +190,11 @@ impl Params {
         Ok(length)
     }
 
+    /// Counts a step that changed nothing.
+    pub(crate) fn pass_over(&mut self) {
+        self.steps += 1;
+    }
+
     /// The averaged values, shapes and batch statistics: what is exported.
     pub(crate) fn averaged(&self, name: &str) -> (&[usize], &[f32]) {
         let p = self.by_name.get(name).unwrap_or_else(|| panic!("no parameter {name}"));
@@ -488,6 +493,9 @@ impl<'a> Pass<'a> {
             .into_iter()
             .map(|(name, mean, variance)| (name, Stats { mean: host(mean), variance: host(variance) }));
         for (name, new) in of_batch.chain(self.trunk_stats.into_inner()) {
+            if !new.mean.iter().chain(&new.variance).all(|v| v.is_finite()) {
+                continue;
+            }
             match params.stats.get_mut(&name) {
                 None => {
                     params.stats.insert(name, new);
