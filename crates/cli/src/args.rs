@@ -435,12 +435,16 @@ pub(crate) struct TrainArgs {
     /// TOML or JSON file with the options; arguments win over it
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Data set to train on, or `synth:` for drawn garments; may be repeated
+    /// Data set to train on, `synth:` for drawn garments, or `catalogue:NAME` to fit the shipped model to a shop's own
+    /// products; may be repeated
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Vec<String>,
     /// Run folder: checkpoints, metrics and the package
     #[arg(long, value_name = "DIR")]
     pub(crate) run: Option<PathBuf>,
+    /// Package to start from
+    #[arg(long, value_name = "DIR")]
+    pub(crate) init: Option<PathBuf>,
     /// Go on from the last checkpoint of the run folder
     #[arg(long)]
     pub(crate) resume: bool,

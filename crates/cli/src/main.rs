@@ -55,7 +55,7 @@ fn run(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Done> {
         Command::Index(args) => command::index::run(args, home.as_deref(), ui),
         Command::Model(args) => command::model::run(args, ui),
         #[cfg(feature = "train")]
-        Command::Train(args) => command::train::run(args, ui),
+        Command::Train(args) => command::train::run(args, home.as_deref(), ui),
         Command::Ann => command::ann(),
         Command::Completion(args) => command::completion(args),
     }

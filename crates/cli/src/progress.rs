@@ -62,6 +62,11 @@ impl Progress {
         }
     }
 
+    /// What stands before the bar, while the work goes on.
+    pub(crate) fn say(&self, message: &str) {
+        self.bar.set_message(message.to_owned());
+    }
+
     /// Another stage of the same work.
     pub(crate) fn stage(&self, label: &str) {
         if self.bar.message() == label {

@@ -3,6 +3,8 @@
 use twinset_nets::{FeatureMap, Level};
 use twinset_photo::Rect;
 
+use crate::WHOLE_OVERLAP_MAX;
+
 /// A box of one cell, in pixels of the network's input (later: of the photo).
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Candidate {
@@ -55,8 +57,14 @@ fn cell_box(distances: &FeatureMap, stride: f32, reg_max: usize, y: usize, x: us
 }
 
 /// The `most` most certain boxes, none overlapping a more certain one by more than `overlap_max`,
-/// whatever their classes: one garment has one box.
-pub(crate) fn suppress(mut boxes: Vec<Candidate>, overlap_max: f32, most: usize) -> Vec<Candidate> {
+/// whatever their classes: one garment has one box. Only a box of class `whole`, a person with all that is worn, may
+/// lie over the garment that covers most of it, up to [`WHOLE_OVERLAP_MAX`].
+pub(crate) fn suppress(
+    mut boxes: Vec<Candidate>,
+    overlap_max: f32,
+    most: usize,
+    whole: Option<usize>,
+) -> Vec<Candidate> {
     // A stable sort: equals stay in the order of the cells, so the answer never depends on chance.
     boxes.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept: Vec<Candidate> = Vec::new();
@@ -64,7 +72,10 @@ pub(crate) fn suppress(mut boxes: Vec<Candidate>, overlap_max: f32, most: usize)
         if kept.len() == most {
             break;
         }
-        if kept.iter().all(|k| k.rect.iou(&candidate.rect) <= overlap_max) {
+        let is_whole = |c: &Candidate| whole == Some(c.class);
+        let limit =
+            |k: &Candidate| if is_whole(k) == is_whole(&candidate) { overlap_max } else { WHOLE_OVERLAP_MAX };
+        if kept.iter().all(|k| k.rect.iou(&candidate.rect) <= limit(k)) {
             kept.push(candidate);
         }
     }
@@ -123,8 +134,12 @@ mod tests {
         let make =
             |x: f32, score: f32| Candidate { rect: Rect { x, y: 0.0, w: 10.0, h: 10.0 }, class: 0, score };
         // 1 of 10 apart overlaps by 0.82, 4 of 10 apart by 0.43.
-        let kept = suppress(vec![make(1.0, 0.5), make(0.0, 0.9), make(4.0, 0.6)], 0.6, 20);
+        let kept = suppress(vec![make(1.0, 0.5), make(0.0, 0.9), make(4.0, 0.6)], 0.6, 20, None);
         assert_eq!(kept.iter().map(|k| k.rect.x).collect::<Vec<_>>(), [0.0, 4.0]);
-        assert_eq!(suppress(vec![make(0.0, 0.9), make(50.0, 0.6)], 0.6, 1).len(), 1);
+        assert_eq!(suppress(vec![make(0.0, 0.9), make(50.0, 0.6)], 0.6, 1, None).len(), 1);
+        // A person and what they wear are two things, unless one box is the other.
+        let person = Candidate { class: 1, ..make(0.0, 0.9) };
+        assert_eq!(suppress(vec![person.clone(), make(1.0, 0.5)], 0.6, 20, Some(1)).len(), 2);
+        assert_eq!(suppress(vec![person, make(0.2, 0.5)], 0.6, 20, Some(1)).len(), 1);
     }
 }

@@ -76,7 +76,8 @@ impl Detector {
             found.rect = Rect { x: rect.x + seen.x, y: rect.y + seen.y, ..rect }.clamp_to(width, height);
         }
         boxes.retain(|b| b.rect.w >= 1.0f32.min(width) && b.rect.h >= 1.0f32.min(height));
-        let kept = suppress(boxes, OVERLAP_MAX, most);
+        let whole = self.categories.iter().position(|c| c == "outfit");
+        let kept = suppress(boxes, OVERLAP_MAX, most, whole);
         let name = |class: usize| self.categories[class].clone();
         kept.into_iter().map(|b| Garment { rect: b.rect, category: name(b.class), score: b.score }).collect()
     }

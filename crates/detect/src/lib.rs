@@ -1,7 +1,7 @@
 //! Finds garments in a photo, and says which one was meant.
 //!
 //! In: one [`Photo`](twinset_photo::Photo). Out: at most [`MAX_GARMENTS`] boxes in its pixels, most
-//! certain first, no two overlapping by more than [`OVERLAP_MAX`]. Knows nothing of products or search.
+//! certain first, no two garments overlapping by more than [`OVERLAP_MAX`]. Knows nothing of products or search.
 //!
 //! The network is an anchor-free one-stage detector after NanoDet-Plus; boxes are read from
 //! distributions of distances (Generalized Focal Loss, Li et al. 2020).
@@ -21,3 +21,6 @@ pub const MAX_BOXES: usize = 100;
 
 /// Intersection over union above which the less certain of two boxes is dropped.
 pub const OVERLAP_MAX: f32 = 0.6;
+
+/// The same between a whole dressed person and a garment.
+pub const WHOLE_OVERLAP_MAX: f32 = 0.85;

@@ -2,13 +2,13 @@
 //!
 //! The label of a box is the first text after its numbers, mapped by the card's category map; boxes with unmapped
 //! labels are ignored: in their class they do not exist, and what the detector finds there counts neither for nor
-//! against it in the class-agnostic figures.
+//! against it in the class-agnostic figures. Categories that no box of the set has are not asked for there.
 use crate::coco::{Class, Curve, Found, Matched, Truth, match_image};
 use crate::interval::{Clusters, Figure};
 use crate::pictures::{Part, Unreadable, each};
 use crate::{EvalError, Models, Watch};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Instant;
 use twinset_detect::Garment;
@@ -141,7 +141,12 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
             Class::new(&images.iter().map(of).collect::<Vec<_>>())
         })
         .collect();
-    let agnostic = as_one_class(&images, |image| image.found.iter().map(|f| f.1).collect());
+    // A kind of thing that the set never boxes (a whole person, where only garments are) is not asked for.
+    let asked: BTreeSet<usize> = images.iter().flat_map(|i| &i.truths).filter_map(|t| t.0).collect();
+    let agnostic = as_one_class(&images, |image| {
+        let asked = image.found.iter().filter(|f| f.0.is_some_and(|class| asked.contains(&class)));
+        asked.map(|f| f.1).collect()
+    });
     let centre = as_one_class(&images, |image| vec![Found { rect: image.centre, score: 1.0 }]);
 
     let once = vec![1; images.len()];

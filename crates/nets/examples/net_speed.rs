@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use gemm::Parallelism;
-use twinset_nets::bench::{Conv, ConvShape, Method, Plane, Scratch};
+use twinset_nets::parts::{Conv, ConvShape, Method, Plane, Scratch};
 use twinset_nets::{DetectorNet, EmbedderNet, Kernel, NetError, Package};
 use twinset_photo::Photo;
 

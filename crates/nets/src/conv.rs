@@ -282,9 +282,10 @@ fn pack(kernel: Kernel, to: usize, rows: usize, at: impl Fn(usize, usize) -> f32
     }
 }
 
+/// The transformed weights, all frequencies of a panel's row at once: training packs anew at every step.
 fn pack_winograd(kernel: Kernel, s: &ConvShape, from_plane: usize, weights: &[f32], side: usize) -> Lines {
     // The matrices G of the two algorithms.
-    const G4: [[f64; 3]; 6] = [
+    const G4: [[f32; 3]; 6] = [
         [0.25, 0.0, 0.0],
         [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
         [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
@@ -292,27 +293,33 @@ fn pack_winograd(kernel: Kernel, s: &ConvShape, from_plane: usize, weights: &[f3
         [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
         [0.0, 0.0, 1.0],
     ];
-    const G2: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
-    let g: &[[f64; 3]] = if side == 4 { &G4 } else { &G2 };
+    const G2: [[f32; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+    const PANEL: usize = 32;
+    let g: &[[f32; 3]] = if side == 4 { &G4 } else { &G2 };
     let n = g.len();
     let step = from_plane * padded(s.to);
     let mut packed = Lines::zeroed(n * n * step);
-    for f in 0..n * n {
-        let (gy, gx) = (g[f / n], g[f % n]);
-        let at = |out: usize, c: usize| {
-            if c >= s.from {
-                return 0.0;
-            }
-            let window = &weights[(out * s.from + c) * 9..][..9];
-            let mut sum = 0.0;
-            for y in 0..3 {
-                for x in 0..3 {
-                    sum += gy[y] * gx[x] * f64::from(window[y * 3 + x]);
+    for (start, width) in kernel.panels(padded(s.to)) {
+        let outs = start..(start + width).min(s.to);
+        for c in 0..s.from {
+            let mut taps = [[0f32; PANEL]; 9];
+            for (lane, out) in outs.clone().enumerate() {
+                for (tap, w) in weights[(out * s.from + c) * 9..][..9].iter().enumerate() {
+                    taps[tap][lane] = *w;
                 }
             }
-            sum as f32
-        };
-        pack(kernel, s.to, from_plane, at, &mut packed[f * step..(f + 1) * step]);
+            let mix = |g: &[f32; 3], v: [&[f32; PANEL]; 3]| -> [f32; PANEL] {
+                std::array::from_fn(|i| g[0] * v[0][i] + g[1] * v[1][i] + g[2] * v[2][i])
+            };
+            for (y, gy) in g.iter().enumerate() {
+                let half: [[f32; PANEL]; 3] =
+                    std::array::from_fn(|x| mix(gy, [&taps[x], &taps[3 + x], &taps[6 + x]]));
+                for (x, gx) in g.iter().enumerate() {
+                    let at = (y * n + x) * step + start * from_plane + c * width;
+                    packed[at..at + width].copy_from_slice(&mix(gx, [&half[0], &half[1], &half[2]])[..width]);
+                }
+            }
+        }
     }
     packed
 }

@@ -14,6 +14,7 @@ mod conv;
 mod detector;
 mod embedder;
 mod error;
+mod gradient;
 mod network;
 mod package;
 mod plane;
@@ -30,9 +31,10 @@ pub use plane::FeatureMap;
 pub use simd::Kernel;
 pub use window::window;
 
-/// Parts of the engine room, for benches and tests only.
+/// Parts of the engine room, for the trainer and for benches.
 #[doc(hidden)]
-pub mod bench {
+pub mod parts {
     pub use crate::conv::{Conv, ConvShape, Method, Scratch};
+    pub use crate::gradient::WeightGradient;
     pub use crate::plane::Plane;
 }

@@ -75,6 +75,19 @@ impl Plane {
         &mut self.data[at..at + self.channels]
     }
 
+    /// Row `y` without its border: `width * channels` numbers.
+    #[must_use]
+    pub fn line(&self, y: usize) -> &[f32] {
+        let at = self.offset(y, 0);
+        &self.data[at..at + self.width * self.channels]
+    }
+
+    /// The same, to write.
+    pub fn line_mut(&mut self, y: usize) -> &mut [f32] {
+        let (at, length) = (self.offset(y, 0), self.width * self.channels);
+        &mut self.data[at..at + length]
+    }
+
     /// The first `channels` channels, in the order the world expects.
     #[must_use]
     pub fn to_map(&self, channels: usize) -> FeatureMap {
@@ -91,7 +104,7 @@ impl Plane {
     }
 
     /// Adds `small`, each of its pixels repeated twice in both directions.
-    pub(crate) fn add_upsampled(&mut self, small: &Plane) {
+    pub fn add_upsampled(&mut self, small: &Plane) {
         for y in 0..self.height {
             for x in 0..self.width {
                 let from = small.offset(y / 2, x / 2);

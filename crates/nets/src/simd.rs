@@ -167,6 +167,30 @@ pub(crate) fn multiply(
     }
 }
 
+/// The transposed sweep, for training: `sums[i][k] += neighbourhood(point)[i] * gradient(point)[k]` over all points of
+/// all `pairs` (input, gradient); `to` and its steps walk the gradient. `sums`: `[runs * run, channels]`.
+///
+/// # Panics
+/// If any of the slices is too short for the sweep.
+pub(crate) fn correlate(kernel: Kernel, s: &Sweep, pairs: &[(&[f32], &[f32])], sums: &mut [f32]) {
+    assert!(s.height > 0 && s.width > 0 && s.runs > 0 && s.channels.is_multiple_of(16));
+    let (y, x) = (s.height - 1, s.width - 1);
+    let reach = s.from + y * s.from_row + x * s.from_col + (s.runs - 1) * s.run_step + s.run;
+    let span = s.to + y * s.to_row + x * s.to_col + s.channels;
+    assert!(pairs.iter().all(|(input, gradient)| reach <= input.len() && span <= gradient.len()));
+    assert!(sums.len() == s.runs * s.run * s.channels);
+    // SAFETY: the bounds were checked above for the farthest point of every pair; kernels as in `multiply`.
+    unsafe {
+        match kernel {
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx512 => x86::correlate_avx512(s, pairs, sums.as_mut_ptr()),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2 => x86::correlate_avx2(s, pairs, sums.as_mut_ptr()),
+            _ => correlate_with::<Plain, 4>(s, pairs, sums.as_mut_ptr()),
+        }
+    }
+}
+
 /// Winograd tiles: `OUT`x`OUT` results from `IN`x`IN` inputs (Lavin and Gray 2016).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tiles {
@@ -428,6 +452,73 @@ unsafe fn tile<V: Vector, const P: usize, const W: usize>(
     }
 }
 
+/// Walks the panels and, in groups of `J`, the numbers of the neighbourhood; a group's sums stay in registers over all
+/// points of all pairs.
+#[inline(always)]
+unsafe fn correlate_with<V: Vector, const J: usize>(s: &Sweep, pairs: &[(&[f32], &[f32])], sums: *mut f32) {
+    let mut channel = 0;
+    while channel < s.channels {
+        let wide = s.channels - channel >= 2 * V::N;
+        for run in 0..s.runs {
+            let mut i = 0;
+            macro_rules! groups {
+                ($j:expr) => {
+                    while s.run - i >= $j {
+                        let from = s.from + run * s.run_step + i;
+                        let to = sums.add((run * s.run + i) * s.channels + channel);
+                        if wide {
+                            group::<V, { $j }, 2>(s, pairs, from, s.to + channel, to);
+                        } else {
+                            group::<V, { $j }, 1>(s, pairs, from, s.to + channel, to);
+                        }
+                        i += $j;
+                    }
+                };
+            }
+            groups!(J);
+            groups!(4);
+            groups!(1);
+        }
+        channel += if wide { 2 * V::N } else { V::N };
+    }
+}
+
+#[inline(always)]
+unsafe fn group<V: Vector, const J: usize, const W: usize>(
+    s: &Sweep,
+    pairs: &[(&[f32], &[f32])],
+    from: usize,
+    gradient_from: usize,
+    to: *mut f32,
+) {
+    let mut sums = [[V::splat(0.0); W]; J];
+    for (input, gradient) in pairs {
+        let (input, gradient) = (input.as_ptr().add(from), gradient.as_ptr().add(gradient_from));
+        for y in 0..s.height {
+            let (input, gradient) = (input.add(y * s.from_row), gradient.add(y * s.to_row));
+            for x in 0..s.width {
+                let (input, gradient) = (input.add(x * s.from_col), gradient.add(x * s.to_col));
+                let mut column = [V::splat(0.0); W];
+                for w in 0..W {
+                    column[w] = V::load(gradient.add(w * V::N));
+                }
+                for j in 0..J {
+                    let number = V::splat(*input.add(j));
+                    for w in 0..W {
+                        sums[j][w] = number.fma(column[w], sums[j][w]);
+                    }
+                }
+            }
+        }
+    }
+    for j in 0..J {
+        for w in 0..W {
+            let at = to.add(j * s.channels + w * V::N);
+            sums[j][w].add(V::load(at)).store(at);
+        }
+    }
+}
+
 #[inline(always)]
 unsafe fn winograd_in_any<V: Vector>(t: &Tiles, plane: *const f32, spectrum: *mut f32) {
     if t.side == 4 {
@@ -568,7 +659,7 @@ unsafe fn transform_out<V: Vector, const N: usize, const M: usize>(m: &[V; N]) -
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{Sweep, Tiles, Vector, multiply_with, winograd_in_any, winograd_out_any};
+    use super::{Sweep, Tiles, Vector, correlate_with, multiply_with, winograd_in_any, winograd_out_any};
 
     impl Vector for __m256 {
         const N: usize = 8;
@@ -635,7 +726,7 @@ mod x86 {
     }
 
     macro_rules! instances {
-        ($features:literal, $vector:ty, $pixels:literal, $multiply:ident, $input:ident, $output:ident) => {
+        ($features:literal, $vector:ty, $pixels:literal, $multiply:ident, $correlate:ident, $input:ident, $output:ident) => {
             #[target_feature(enable = $features)]
             pub(super) unsafe fn $multiply(
                 s: &Sweep,
@@ -645,6 +736,10 @@ mod x86 {
                 out: *mut f32,
             ) {
                 multiply_with::<$vector, $pixels>(s, input, weights, bias, out);
+            }
+            #[target_feature(enable = $features)]
+            pub(super) unsafe fn $correlate(s: &Sweep, pairs: &[(&[f32], &[f32])], sums: *mut f32) {
+                correlate_with::<$vector, $pixels>(s, pairs, sums);
             }
             #[target_feature(enable = $features)]
             pub(super) unsafe fn $input(t: &Tiles, plane: *const f32, spectrum: *mut f32) {
@@ -664,8 +759,16 @@ mod x86 {
     }
     // 6 pixels x 2 vectors fill AVX2's 16 registers with 2 for weights and 1 for the pixel. AVX-512
     // has 32 and takes the pixel from memory; 12 x 2 leaves room, measured against 8 and 14.
-    instances!("avx2,fma", __m256, 6, multiply_avx2, winograd_in_avx2, winograd_out_avx2);
-    instances!("avx512f", __m512, 12, multiply_avx512, winograd_in_avx512, winograd_out_avx512);
+    instances!("avx2,fma", __m256, 6, multiply_avx2, correlate_avx2, winograd_in_avx2, winograd_out_avx2);
+    instances!(
+        "avx512f",
+        __m512,
+        12,
+        multiply_avx512,
+        correlate_avx512,
+        winograd_in_avx512,
+        winograd_out_avx512
+    );
 
     #[target_feature(enable = "avx2")]
     pub(super) unsafe fn add_scaled_avx2(sums: &mut [f32], bytes: &[u8], weight: f32) {

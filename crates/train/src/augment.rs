@@ -1,6 +1,7 @@
 //! Random views of a photo, and cut-outs pasted on grounds; both tell where each pixel came from.
 use rand::{RngExt, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
 use twinset_photo::{Photo, Rect};
 
 /// `x' = a x + b y + c`, `y' = d x + e y + f`, in pixels.
@@ -47,7 +48,7 @@ impl Affine {
 /// A photo with one boxed garment; `to_source` maps its pixels to those of the picture that the garment came from.
 #[derive(Clone, Debug)]
 pub(crate) struct Shot {
-    pub(crate) photo: Photo,
+    pub(crate) photo: Arc<Photo>,
     pub(crate) rect: Rect,
     pub(crate) to_source: Affine,
 }
@@ -64,9 +65,9 @@ pub(crate) struct View {
 /// A garment cut out of its picture.
 #[derive(Clone, Debug)]
 pub(crate) struct Cutout {
-    pub(crate) photo: Photo,
-    /// 0 or 255, one byte a pixel.
-    pub(crate) mask: Vec<u8>,
+    pub(crate) photo: Arc<Photo>,
+    /// Grey, 0 or 255, of the photo's size.
+    pub(crate) mask: Arc<Photo>,
     pub(crate) rect: Rect,
 }
 
@@ -100,7 +101,7 @@ pub(crate) fn paste(cutout: &Cutout, ground: &Photo, side: usize, rng: &mut ChaC
     let mut canvas = ground_of(ground, side, rng);
     let share = rng.random_range(0.4..0.95);
     let (rect, map) = paste_at(&mut canvas, side, cutout, share, None, rng);
-    Shot { photo: Photo::new(side as u32, side as u32, canvas), rect, to_source: map }
+    Shot { photo: Arc::new(Photo::new(side as u32, side as u32, canvas)), rect, to_source: map }
 }
 
 /// A square piece of a ground picture, as raw pixels.
@@ -155,11 +156,11 @@ pub(crate) fn paste_at(
     for y in y0..y1 {
         for x in x0..x1 {
             let (u, v) = to_small.apply(x as f32 + 0.5, y as f32 + 0.5);
-            let alpha = bilinear_grey(&mask, photo.width(), photo.height(), u, v);
+            let alpha = bilinear_grey(&mask, u, v);
             let p = &mut canvas[(y as usize * side + x as usize) * 3..][..3];
             if shadow > 0.05 && alpha < 0.99 {
                 let (u, v) = to_small.apply(x as f32 + 0.5 - sx, y as f32 + 0.5 - sy);
-                let dark = 1.0 - shadow * bilinear_grey(&mask, photo.width(), photo.height(), u, v);
+                let dark = 1.0 - shadow * bilinear_grey(&mask, u, v);
                 p.iter_mut().for_each(|p| *p = (f32::from(*p) * dark) as u8);
             }
             if alpha > 0.02 {
@@ -179,25 +180,13 @@ pub(crate) fn paste_at(
     (Rect::from_corners(a as f32, b as f32, c as f32 + 1.0, d as f32 + 1.0), map)
 }
 
-fn reduced(cutout: &Cutout, factor: f32) -> (Photo, Vec<u8>) {
-    if factor > 0.8 {
-        let scale = |v: u32| ((v as f32 * factor).round() as u32).max(1);
-        if factor > 0.999 {
-            return (cutout.photo.clone(), cutout.mask.clone());
-        }
-        let (w, h) = (scale(cutout.photo.width()), scale(cutout.photo.height()));
-        return (cutout.photo.resize(w, h), shrink_mask(cutout, w, h));
+fn reduced(cutout: &Cutout, factor: f32) -> (Arc<Photo>, Arc<Photo>) {
+    if factor > 0.999 {
+        return (cutout.photo.clone(), cutout.mask.clone());
     }
-    let w = ((cutout.photo.width() as f32 * factor).round() as u32).max(1);
-    let h = ((cutout.photo.height() as f32 * factor).round() as u32).max(1);
-    (cutout.photo.resize(w, h), shrink_mask(cutout, w, h))
-}
-
-fn shrink_mask(cutout: &Cutout, w: u32, h: u32) -> Vec<u8> {
-    let (sw, sh) = (cutout.photo.width(), cutout.photo.height());
-    let grey: Vec<u8> = cutout.mask.iter().flat_map(|m| [*m; 3]).collect();
-    let small = Photo::new(sw, sh, grey).resize(w, h);
-    small.rgb().iter().step_by(3).copied().collect()
+    let scale = |v: u32| ((v as f32 * factor).round() as u32).max(1);
+    let (w, h) = (scale(cutout.photo.width()), scale(cutout.photo.height()));
+    (Arc::new(cutout.photo.resize(w, h)), Arc::new(cutout.mask.resize(w, h)))
 }
 
 /// Samples `photo` through `map` (output to photo); shrinks first where `scale` source pixels meet one output pixel.
@@ -245,7 +234,8 @@ fn bilinear(photo: &Photo, u: f32, v: f32) -> [f32; 3] {
     })
 }
 
-fn bilinear_grey(mask: &[u8], width: u32, height: u32, u: f32, v: f32) -> f32 {
+fn bilinear_grey(mask: &Photo, u: f32, v: f32) -> f32 {
+    let (width, height) = (mask.width(), mask.height());
     if u < 0.0 || v < 0.0 || u >= width as f32 || v >= height as f32 {
         return 0.0;
     }
@@ -254,7 +244,7 @@ fn bilinear_grey(mask: &[u8], width: u32, height: u32, u: f32, v: f32) -> f32 {
     let (x0, y0) = (x as usize, y as usize);
     let (x1, y1) = ((x0 + 1).min(w - 1), (y0 + 1).min(h - 1));
     let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-    let at = |x: usize, y: usize| f32::from(mask[y * w + x]) / 255.0;
+    let at = |x: usize, y: usize| f32::from(mask.rgb()[(y * w + x) * 3]) / 255.0;
     (at(x0, y0) * (1.0 - fx) + at(x1, y0) * fx) * (1.0 - fy)
         + (at(x0, y1) * (1.0 - fx) + at(x1, y1) * fx) * fy
 }
@@ -348,7 +338,7 @@ pub(crate) struct Target {
 /// A photo with every garment boxed.
 #[derive(Clone, Debug)]
 pub(crate) struct Boxed {
-    pub(crate) photo: Photo,
+    pub(crate) photo: Arc<Photo>,
     pub(crate) targets: Vec<Target>,
 }
 
@@ -412,7 +402,7 @@ pub(crate) fn compose(
             }
         }
     }
-    Boxed { photo: Photo::new(side as u32, side as u32, canvas), targets }
+    Boxed { photo: Arc::new(Photo::new(side as u32, side as u32, canvas)), targets }
 }
 
 /// One of a slice, by chance.

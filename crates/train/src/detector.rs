@@ -9,7 +9,7 @@ use twinset_photo::Rect;
 
 use crate::{
     augment::Target,
-    layers::{block, has_identity, pointwise},
+    layers::{add_doubled, block, has_identity, pointwise},
     params::{Params, Pass, host},
 };
 
@@ -67,35 +67,37 @@ pub(crate) struct Cell {
     stride: f32,
 }
 
-/// `x`: `[n, 3, side, side]`, normalised; any side divisible by 32.
+/// `pixels`: `[n, 3, side, side]`, normalised; any side divisible by 32.
 pub(crate) fn forward(
     pass: &Pass<'_>,
     arch: &DetectorArchitecture,
     categories: usize,
-    x: Tensor<4>,
+    pixels: &[f32],
+    side: usize,
 ) -> Outputs {
-    let mut x = block(pass, "stem", x, arch.stem, 3, 2);
+    let mut x = block(pass, "stem", &pass.pictures(pixels, side), arch.stem, 3, 2);
     let mut maps = Vec::new();
     for (i, (width, convs)) in arch.stages.iter().enumerate() {
         for j in 0..*convs {
-            x = block(pass, &format!("s{}.{j}", i + 1), x, *width, 3, if j == 0 { 2 } else { 1 });
+            x = block(pass, &format!("s{}.{j}", i + 1), &x, *width, 3, if j == 0 { 2 } else { 1 });
         }
         if i >= 1 {
-            maps.push(block(pass, &format!("lat{}", i + 1), x.clone(), arch.neck, 1, 1));
+            maps.push(block(pass, &format!("lat{}", i + 1), &x, arch.neck, 1, 1));
         }
     }
     for i in (0..maps.len() - 1).rev() {
-        maps[i] = maps[i].clone() + double(maps[i + 1].clone());
+        maps[i] = add_doubled(pass, &maps[i], &maps[i + 1]);
     }
     let (mut scores, mut distances, mut cells) = (Vec::new(), Vec::new(), Vec::new());
     // Cheaper than an objectness of one half everywhere at the first step (focal loss, Lin et al., 2017).
     let prior = -4.6;
     for (i, map) in maps.into_iter().enumerate() {
-        let mut y = block(pass, &format!("out{}", i + 2), map, arch.neck, 3, 1);
+        let mut y = block(pass, &format!("out{}", i + 2), &map, arch.neck, 3, 1);
         for j in 0..arch.head_convs {
             // Shared by the levels, its running statistics too: the fused form has one set for all.
-            y = block(pass, &format!("head.{j}"), y, arch.neck, 3, 1);
+            y = block(pass, &format!("head.{j}"), &y, arch.neck, 3, 1);
         }
+        let y = pass.tensor(&y);
         let [n, _, h, w] = y.dims();
         let flat = |t: Tensor<4>| {
             let c = t.dims()[1];
@@ -117,25 +119,21 @@ pub(crate) fn forward(
     Outputs { scores: Tensor::cat(scores, 1), distances: Tensor::cat(distances, 1), cells }
 }
 
-fn double(x: Tensor<4>) -> Tensor<4> {
-    let [n, c, h, w] = x.dims();
-    x.reshape([n, c, h, 1, w, 1]).expand([n, c, h, 2, w, 2]).reshape([n, c, 2 * h, 2 * w])
-}
-
-/// Quality focal loss, distribution focal loss (0.25) and generalised IoU loss (2.0) of a batch.
+/// Quality focal loss, distribution focal loss (0.25) and generalised IoU loss (2.0) of a batch; also how badly the
+/// boxes of each picture are met, 0..=1.
 pub(crate) fn loss(
     pass: &Pass<'_>,
     arch: &DetectorArchitecture,
     out: Outputs,
     truth: &[Vec<Target>],
-) -> (Tensor<1>, Vec<(&'static str, Tensor<1>)>) {
+) -> (Tensor<1>, Vec<(&'static str, Tensor<1>)>, Vec<f32>) {
     let [n, a, channels] = out.scores.dims();
     let bins = arch.reg_max + 1;
     let probability = host(sigmoid(out.scores.clone()).detach());
     let expected = host(expectation(pass, out.distances.clone().reshape([n * a * 4, bins]), bins).detach());
 
     let (mut goal, mut weight) = (vec![0.0f32; n * a * channels], vec![1.0f32; n * a * channels]);
-    let (mut rows, mut sides, mut quality) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rows, mut sides, mut quality, mut badness) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (image, targets) in truth.iter().enumerate() {
         let boxes: Vec<Rect> = out
             .cells
@@ -149,6 +147,9 @@ pub(crate) fn loss(
             .collect();
         let scores = &probability[image * a * channels..][..a * channels];
         let assigned = assign(arch, &out.cells, &boxes, scores, channels, targets);
+        let best = |t: usize| assigned.iter().flatten().filter(|a| a.0 == t).map(|a| a.1).fold(0.0, f32::max);
+        let met: f32 = (0..targets.len()).map(best).sum();
+        badness.push(1.0 - met / targets.len().max(1) as f32);
         for (i, cell) in out.cells.iter().enumerate() {
             let at = (image * a + i) * channels;
             if let Some((t, iou)) = assigned[i] {
@@ -177,7 +178,11 @@ pub(crate) fn loss(
     let focal = (gap.clone() * gap * entropy * weight).sum().div_scalar(total);
     if rows.is_empty() {
         let none = focal.clone().mul_scalar(0.0).detach();
-        return (focal.clone(), vec![("focal", focal), ("distances", none.clone()), ("overlap", none)]);
+        return (
+            focal.clone(),
+            vec![("focal", focal), ("distances", none.clone()), ("overlap", none)],
+            badness,
+        );
     }
 
     let p = rows.len();
@@ -208,7 +213,7 @@ pub(crate) fn loss(
     let giou = common / union.clone().add_scalar(1e-4) - (hull.clone() - union) / hull.add_scalar(1e-4);
     let overlap = ((giou.neg().add_scalar(1.0)) * pass.constant(quality, [p, 1])).sum().div_scalar(total);
     let total = focal.clone() + distribution.clone().mul_scalar(0.25) + overlap.clone().mul_scalar(2.0);
-    (total, vec![("focal", focal), ("distances", distribution), ("overlap", overlap)])
+    (total, vec![("focal", focal), ("distances", distribution), ("overlap", overlap)], badness)
 }
 
 /// Mean of the distribution over the bins, `[rows, bins]` to `[rows, 1]`.
@@ -330,14 +335,12 @@ mod tests {
         let mut params = Params::new(5);
         let pixels: Vec<f32> = (0..2 * 3 * 96 * 96).map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0).collect();
         let pass = Pass::training(&mut params);
-        let x = pass.constant(pixels.clone(), [2, 3, 96, 96]);
-        let out = forward(&pass, &arch, CATEGORIES.len(), x);
-        let (total, _) = loss(&pass, &arch, out, &[vec![target(20.0, 10.0, 50.0, 70.0)], vec![]]);
+        let out = forward(&pass, &arch, CATEGORIES.len(), &pixels, 96);
+        let (total, ..) = loss(&pass, &arch, out, &[vec![target(20.0, 10.0, 50.0, 70.0)], vec![]]);
         pass.gradients(&total);
 
         let pass = Pass::inference(&mut params);
-        let x = pass.constant(pixels[..3 * 96 * 96].to_vec(), [1, 3, 96, 96]);
-        let ours = forward(&pass, &arch, CATEGORIES.len(), x);
+        let ours = forward(&pass, &arch, CATEGORIES.len(), &pixels[..3 * 96 * 96], 96);
         let (scores, distances) = (host(ours.scores), host(ours.distances));
 
         let dir = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! Training samples from the generator: as many products as wanted, every label exact, nothing stored.
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
 use twinset_synth::{GarmentSpec, Scene, SceneOptions, Split, packshot, product, scene as draw_scene};
 
 use crate::{
@@ -28,6 +29,7 @@ pub(crate) fn pair(seed: u64, rng: &mut ChaCha8Rng) -> Pair {
             shots: [first, second],
             label: Label { product: spec.id ^ 1 << 63, family: spec.id ^ 1 << 63 },
             category: place(&CATEGORIES, spec.category.name()),
+            kind: -1,
             pattern: place(&PATTERNS, spec.attributes.pattern.name()),
             teachers: [-1; 2],
             same_picture: false,
@@ -49,7 +51,7 @@ fn shot(seed: u64, spec: &GarmentSpec, plain: bool, rng: &mut ChaCha8Rng) -> Opt
         draw_scene(seed, rng.random(), &options)
     };
     let item = drawn.items.iter().find(|i| i.product == spec.id && i.rect.w.min(i.rect.h) >= 24.0)?;
-    Some(Shot { rect: item.rect, photo: drawn.photo, to_source: Affine::IDENTITY })
+    Some(Shot { rect: item.rect, photo: Arc::new(drawn.photo), to_source: Affine::IDENTITY })
 }
 
 /// One to five garments in clutter.
@@ -65,5 +67,5 @@ pub(crate) fn scene(seed: u64, rng: &mut ChaCha8Rng) -> Boxed {
             Some(Target { rect: i.rect, category, open: false })
         })
         .collect();
-    Boxed { photo: drawn.photo, targets }
+    Boxed { photo: Arc::new(drawn.photo), targets }
 }

@@ -59,23 +59,24 @@ pub(crate) struct Outputs {
     pub(crate) saliency: Tensor<1>,
 }
 
-/// `x`: `[n, 3, side, side]`, normalised.
+/// `pixels`: `[n, 3, side, side]`, normalised.
 pub(crate) fn forward(
     pass: &Pass<'_>,
     arch: &EmbedderArchitecture,
     categories: usize,
-    x: Tensor<4>,
+    pixels: &[f32],
 ) -> Outputs {
-    let mut x = block(pass, "stem", x, arch.stem, 3, 2);
+    let mut x = block(pass, "stem", &pass.pictures(pixels, arch.side), arch.stem, 3, 2);
     let mut local = None;
     for (i, (width, convs)) in arch.stages.iter().enumerate() {
         for j in 0..*convs {
-            x = block(pass, &format!("s{}.{j}", i + 1), x, *width, 3, if j == 0 { 2 } else { 1 });
+            x = block(pass, &format!("s{}.{j}", i + 1), &x, *width, 3, if j == 0 { 2 } else { 1 });
         }
         if i == 1 {
-            local = Some(pointwise(pass, "local", x.clone(), arch.local_dim + 1, 0.0));
+            local = Some(pointwise(pass, "local", pass.tensor(&x), arch.local_dim + 1, 0.0));
         }
     }
+    let x = pass.tensor(&x);
     let [n, c, h, w] = x.dims();
     // GeM with p = 3.
     let x = relu(x).clamp_min(1e-6);
@@ -147,8 +148,7 @@ mod tests {
         let pixels: Vec<f32> = (0..4 * 3 * 64 * 64).map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0).collect();
         // One training pass gives the batch norms their statistics.
         let pass = Pass::training(&mut params);
-        let x = pass.constant(pixels.clone(), [4, 3, 64, 64]);
-        let out = forward(&pass, &arch, CATEGORIES.len(), x);
+        let out = forward(&pass, &arch, CATEGORIES.len(), &pixels);
         let loss = out.embedding.sum()
             + out.category.sum()
             + out.pattern.sum()
@@ -157,8 +157,7 @@ mod tests {
         pass.gradients(&loss);
 
         let pass = Pass::inference(&mut params);
-        let x = pass.constant(pixels[..3 * 64 * 64].to_vec(), [1, 3, 64, 64]);
-        let ours = host(forward(&pass, &arch, CATEGORIES.len(), x).embedding);
+        let ours = host(forward(&pass, &arch, CATEGORIES.len(), &pixels[..3 * 64 * 64]).embedding);
 
         let dir = tempfile::tempdir().unwrap();
         let card =

@@ -17,12 +17,14 @@ pub enum TrainError {
     /// The caller.
     #[error("{path} holds a run already; add --resume to go on with it, or choose another --run")]
     RunExists { path: PathBuf },
+    #[error("{path} was begun with other data; give the same --data, or start another --run")]
+    OtherData { path: PathBuf },
     #[error("{path}: {reason}")]
     Config { path: PathBuf, reason: String },
     /// The numbers.
     #[error(
-        "the loss is not finite at step {step}; the last checkpoint is whole, \
-             resume with a lower learning_rate"
+        "ten batches in a row up to step {step} gave gradients that are not finite; the last checkpoint is \
+             whole, resume with a lower learning_rate"
     )]
     NotFinite { step: u64 },
     /// The disk.

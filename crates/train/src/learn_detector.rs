@@ -13,7 +13,7 @@ use crate::{
     detector::{DetectorArchitecture, export, forward, loss},
     error::TrainError,
     params::{Params, Pass},
-    run::{self, Learner, Maker, Progress, TrainOptions, in_parallel, train},
+    run::{self, Learner, Maker, Progress, TrainOptions, Watched, in_parallel, train},
     sources::{SourcePaths, Sources},
 };
 
@@ -63,19 +63,26 @@ impl Maker for Scenes<'_> {
 struct Detection<'a> {
     arch: &'a DetectorArchitecture,
     options: &'a TrainOptions,
+    badness: Vec<f32>,
     fingerprint: &'a str,
 }
 
 impl Learner<Batch> for Detection<'_> {
     fn loss(&mut self, pass: &Pass<'_>, batch: &Batch) -> (Tensor<1>, Vec<(&'static str, Tensor<1>)>) {
-        let n = batch.truth.len();
-        let x = pass.constant(batch.pixels.clone(), [n, 3, batch.side, batch.side]);
-        let out = forward(pass, self.arch, CATEGORIES.len(), x);
-        loss(pass, self.arch, out, &batch.truth)
+        let out = forward(pass, self.arch, CATEGORIES.len(), &batch.pixels, batch.side);
+        let (total, parts, badness) = loss(pass, self.arch, out, &batch.truth);
+        self.badness = badness;
+        (total, parts)
+    }
+
+    fn badness(&self) -> Vec<f32> {
+        self.badness.clone()
     }
 
     fn export(&self, params: &Params, dir: &Path) -> Result<(), TrainError> {
-        let architecture = serde_json::to_value(self.arch).expect("plain data");
+        let side = self.options.run_side.unwrap_or(self.arch.side);
+        let at_work = DetectorArchitecture { side, ..self.arch.clone() };
+        let architecture = serde_json::to_value(at_work).expect("plain data");
         let card = card::new("detector", architecture, self.options, params.steps(), self.fingerprint);
         card::save(card, &export(params, self.arch), dir)
     }
@@ -92,17 +99,22 @@ pub fn run_detector(
     stop: &AtomicBool,
     progress: &dyn Fn(&Progress),
 ) -> Result<(), TrainError> {
-    let arch = DetectorArchitecture::default();
+    let own = DetectorArchitecture::default();
+    let arch = DetectorArchitecture { side: options.side.unwrap_or(own.side), ..own };
     let sources = Sources::open(&SourcePaths {
         data: &options.data,
         grounds: &options.grounds,
         teacher: None,
         synth: options.synth,
+        synth_share: options.synth_share,
+        cache_mb: options.cache_mb,
         hold_out: 0.0,
     })?;
     let maker = Scenes { sources: &sources, options, arch: &arch };
-    let mut learner = Detection { arch: &arch, options, fingerprint: &sources.fingerprint };
-    train(options, run, resume, stop, progress, &maker, &mut learner)
+    let mut learner =
+        Detection { arch: &arch, options, badness: Vec::new(), fingerprint: &sources.fingerprint };
+    let run = Watched { folder: run, resume, stop, progress, fingerprint: &sources.fingerprint };
+    train(options, &run, &maker, &mut learner)
 }
 
 /// Pictures a second at three quarters of the full side, without any reading.
@@ -115,6 +127,6 @@ pub(crate) fn throughput(steps: u64) -> f64 {
         pixels: (0..n * 3 * side * side).map(|i| ((i * 7919) % 97) as f32 / 48.0 - 1.0).collect(),
         truth: vec![vec![Target { rect, category: 0, open: false }]; n],
     };
-    let mut learner = Detection { arch: &arch, options: &options, fingerprint: "" };
+    let mut learner = Detection { arch: &arch, options: &options, badness: Vec::new(), fingerprint: "" };
     run::throughput(&mut learner, &batch, n, steps)
 }

@@ -13,13 +13,13 @@ use crate::{
     card,
     embedder::{EmbedderArchitecture, export, forward},
     error::TrainError,
-    layers::linear,
+    layers::{linear, unit},
     losses::{
         Correspondence, Label, Memory, Teaching, cross_entropy, distillation, local_contrast,
         supervised_contrastive,
     },
-    params::{Params, Pass, host},
-    run::{self, Learner, Maker, Progress, TrainOptions, in_parallel, train},
+    params::{Init, Params, Pass, host},
+    run::{self, Learner, Maker, Progress, TrainOptions, Watched, in_parallel, train},
     sources::{SourcePaths, Sources},
 };
 
@@ -28,6 +28,7 @@ struct Batch {
     labels: Vec<Label>,
     categories: Vec<i32>,
     patterns: Vec<i32>,
+    kinds: Vec<i32>,
     teaching: Teaching,
     points: Correspondence,
 }
@@ -65,6 +66,7 @@ impl Maker for Views<'_> {
             labels: Vec::new(),
             categories: Vec::new(),
             patterns: Vec::new(),
+            kinds: Vec::new(),
             teaching: Teaching { rows: Vec::new(), vectors: Vec::new(), dim: self.sources.teacher.dim },
             points: Correspondence { a: Vec::new(), b: Vec::new(), place: Vec::new() },
         };
@@ -75,6 +77,7 @@ impl Maker for Views<'_> {
                 batch.labels.push(pair.label);
                 batch.categories.push(pair.category);
                 batch.patterns.push(pair.pattern);
+                batch.kinds.push(pair.kind);
                 if let Ok(row) = usize::try_from(pair.teachers[j]) {
                     batch.teaching.rows.push((2 * i + j) as i32);
                     batch.teaching.vectors.extend_from_slice(self.sources.teacher.row(row));
@@ -117,20 +120,33 @@ fn points(views: &[View; 2], side: usize, grid: usize, rng: &mut ChaCha8Rng) -> 
     out
 }
 
+/// Cosines are multiplied by this before they become probabilities (NormFace, Wang et al., 2017).
+const KIND_SCALE: f32 = 12.0;
+
 struct Embedding<'a> {
     arch: &'a EmbedderArchitecture,
     options: &'a TrainOptions,
     memory: Memory,
+    /// Names of things that the sets use.
+    kinds: usize,
+    badness: Vec<f32>,
     fingerprint: &'a str,
 }
 
 impl Learner<Batch> for Embedding<'_> {
     fn loss(&mut self, pass: &Pass<'_>, batch: &Batch) -> (Tensor<1>, Vec<(&'static str, Tensor<1>)>) {
-        let (n, side) = (batch.labels.len(), self.arch.side);
-        let x = pass.constant(batch.pixels.clone(), [n, 3, side, side]);
-        let out = forward(pass, self.arch, CATEGORIES.len(), x);
+        let out = forward(pass, self.arch, CATEGORIES.len(), &batch.pixels);
         let same = supervised_contrastive(pass, &out.embedding, &batch.labels, &self.memory, 0.08);
-        self.memory.push(&host(out.embedding.clone().detach()), &batch.labels);
+        let rows = host(out.embedding.clone().detach());
+        self.memory.push(&rows, &batch.labels);
+        // Two views of one product that lie far apart.
+        self.badness = rows
+            .chunks_exact(2 * self.arch.dim)
+            .flat_map(|pair| {
+                let (a, b) = pair.split_at(self.arch.dim);
+                [-a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>(); 2]
+            })
+            .collect();
         let category = cross_entropy(pass, out.category, &batch.categories);
         let mut parts = vec![("same", same.clone()), ("category", category.clone())];
         let mut total = same + category.mul_scalar(0.3);
@@ -140,6 +156,14 @@ impl Learner<Batch> for Embedding<'_> {
             // The head takes part in every step, so that a run without drawn garments exports it too.
             total = total + out.pattern.mean().mul_scalar(0.0);
         }
+        if batch.kinds.iter().any(|k| *k >= 0) {
+            // A cosine classifier on the embedding itself: what looks alike to people lies together.
+            let proxies = unit(pass.param("kinds.weight", [self.kinds, self.arch.dim], Init::Lecun));
+            let logits = out.embedding.clone().matmul(proxies.transpose()).mul_scalar(KIND_SCALE);
+            let kind = cross_entropy(pass, logits, &batch.kinds);
+            total = total + kind.clone();
+            parts.push(("kind", kind));
+        }
         if !batch.points.a.is_empty() {
             let local = local_contrast(pass, &out.tokens, &out.saliency, &batch.points);
             total = total + local.clone().mul_scalar(0.3);
@@ -148,16 +172,22 @@ impl Learner<Batch> for Embedding<'_> {
         if !batch.teaching.rows.is_empty() {
             let projection = linear(pass, "teacher", out.embedding.clone(), batch.teaching.dim);
             let teacher = distillation(pass, &out.embedding, projection, &batch.teaching);
-            total = total + teacher.clone().mul_scalar(2.0);
+            total = total + teacher.clone().mul_scalar(4.0);
             parts.push(("teacher", teacher));
         }
         (total, parts)
     }
 
     fn export(&self, params: &Params, dir: &Path) -> Result<(), TrainError> {
-        let architecture = serde_json::to_value(self.arch).expect("plain data");
+        let side = self.options.run_side.unwrap_or(self.arch.side);
+        let at_work = EmbedderArchitecture { side, ..self.arch.clone() };
+        let architecture = serde_json::to_value(at_work).expect("plain data");
         let card = card::new("embedder", architecture, self.options, params.steps(), self.fingerprint);
         card::save(card, &export(params, self.arch), dir)
+    }
+
+    fn badness(&self) -> Vec<f32> {
+        self.badness.clone()
     }
 
     fn state(&self) -> BTreeMap<String, Vec<f32>> {
@@ -180,18 +210,29 @@ pub fn run_embedder(
     stop: &AtomicBool,
     progress: &dyn Fn(&Progress),
 ) -> Result<(), TrainError> {
-    let arch = EmbedderArchitecture::default();
+    let own = EmbedderArchitecture::default();
+    let arch = EmbedderArchitecture { side: options.side.unwrap_or(own.side), ..own };
     let sources = Sources::open(&SourcePaths {
         data: &options.data,
         grounds: &options.grounds,
         teacher: options.teacher.as_deref(),
         synth: options.synth,
+        synth_share: options.synth_share,
+        cache_mb: options.cache_mb,
         hold_out: options.hold_out,
     })?;
     let maker = Views { sources: &sources, options, arch: &arch };
     let memory = Memory::new(arch.dim, 4096);
-    let mut learner = Embedding { arch: &arch, options, memory, fingerprint: &sources.fingerprint };
-    train(options, run, resume, stop, progress, &maker, &mut learner)
+    let mut learner = Embedding {
+        arch: &arch,
+        options,
+        memory,
+        kinds: sources.kinds.len(),
+        badness: Vec::new(),
+        fingerprint: &sources.fingerprint,
+    };
+    let run = Watched { folder: run, resume, stop, progress, fingerprint: &sources.fingerprint };
+    train(options, &run, &maker, &mut learner)
 }
 
 /// Pictures a second without any reading.
@@ -203,10 +244,12 @@ pub(crate) fn throughput(steps: u64) -> f64 {
         labels: (0..n as u64).map(|i| Label { product: i / 2, family: i / 2 }).collect(),
         categories: vec![0; n],
         patterns: vec![-1; n],
+        kinds: vec![-1; n],
         teaching: Teaching { rows: Vec::new(), vectors: Vec::new(), dim: 0 },
         points: Correspondence { a: Vec::new(), b: Vec::new(), place: Vec::new() },
     };
     let memory = Memory::new(arch.dim, 4096);
-    let mut learner = Embedding { arch: &arch, options: &options, memory, fingerprint: "" };
+    let mut learner =
+        Embedding { arch: &arch, options: &options, memory, kinds: 0, badness: Vec::new(), fingerprint: "" };
     run::throughput(&mut learner, &batch, n, steps)
 }

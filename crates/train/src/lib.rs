@@ -4,6 +4,7 @@
 //! networks are written on burn tensors, one code for CPU and GPU; what comes out is checked against the inference
 //! kernels of `nets`, which are its fast path. Knows nothing of catalogues or search.
 
+mod adapt;
 mod augment;
 mod card;
 mod categories;
@@ -11,6 +12,7 @@ mod detector;
 mod drawn;
 mod embedder;
 mod error;
+mod events;
 mod layers;
 mod learn_detector;
 mod learn_embedder;
@@ -18,7 +20,9 @@ mod losses;
 mod params;
 mod run;
 mod sources;
+mod trunk;
 
+pub use adapt::{Gain, gain};
 pub use detector::DetectorArchitecture;
 pub use embedder::EmbedderArchitecture;
 pub use error::TrainError;

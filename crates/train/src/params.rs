@@ -9,11 +9,17 @@ use rand_chacha::ChaCha8Rng;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, btree_map::Entry},
     path::Path,
 };
 
-use crate::error::TrainError;
+use twinset_nets::{Package, Tensor as PackageTensor};
+
+use crate::{
+    error::TrainError,
+    layers::has_identity,
+    trunk::{Arena, Trunk, Weights},
+};
 
 /// How a parameter starts.
 #[derive(Clone, Copy, Debug)]
@@ -35,11 +41,18 @@ struct Param {
     average: Vec<f32>,
 }
 
+impl Param {
+    fn new(shape: Vec<usize>, value: Vec<f32>) -> Self {
+        let n = value.len();
+        Self { shape, average: value.clone(), first: vec![0.0; n], second: vec![0.0; n], value }
+    }
+}
+
 /// Mean and variance of a batch-norm layer, averaged over steps.
 #[derive(Clone, Debug)]
-struct Stats {
-    mean: Vec<f32>,
-    variance: Vec<f32>,
+pub(crate) struct Stats {
+    pub(crate) mean: Vec<f32>,
+    pub(crate) variance: Vec<f32>,
 }
 
 /// AdamW settings (Loshchilov and Hutter, 2019).
@@ -58,6 +71,9 @@ pub(crate) struct Params {
     steps: u64,
     by_name: BTreeMap<String, Param>,
     stats: BTreeMap<String, Stats>,
+    /// Of networks that come in their fused form: the bias that a batch norm shall give, or none for one that shall
+    /// change nothing. Its scale and shift follow from the first batch.
+    fused: BTreeMap<String, Vec<f32>>,
 }
 
 const BETA_1: f32 = 0.9;
@@ -68,6 +84,48 @@ pub(crate) const BN_EPSILON: f32 = 1e-5;
 impl Params {
     pub(crate) fn new(seed: u64) -> Self {
         Self { seed, ..Self::default() }
+    }
+
+    /// The weights of a package, to be trained on. Layers that it lacks start by chance.
+    ///
+    /// Batch norms are folded into their convolutions there. They come back from the first batch: a scale and shift
+    /// that undo the normalisation, so that the network starts as the same function.
+    pub(crate) fn from_package(package: &Package, seed: u64) -> Self {
+        let mut params = Self::new(seed);
+        for PackageTensor { name, shape, data: mut value } in package.tensors() {
+            let Some((layer, part)) = name.rsplit_once('.') else { continue };
+            let kernel = package.tensor(&format!("{layer}.weight")).map(|w| w.shape).filter(|s| s.len() == 4);
+            let normalised = kernel.is_some() && !["local", "cls", "reg"].contains(&layer);
+            if part == "p" {
+                continue;
+            }
+            if normalised && part == "bias" {
+                params.fused.insert(layer.to_owned(), value);
+                continue;
+            }
+            let halves = layer == "stem" || layer.starts_with('s') && layer.ends_with(".0");
+            if normalised && has_identity(shape[1], shape[0], shape[2], if halves { 2 } else { 1 }) {
+                let taps = shape[2] * shape[3];
+                for o in 0..shape[0] {
+                    value[(o * shape[1] + o) * taps + taps / 2] -= 1.0;
+                }
+            }
+            params.by_name.insert(name, Param::new(shape, value));
+        }
+        params.fused.insert("neck".into(), Vec::new());
+        params
+    }
+
+    /// Sets scale and shift of the batch norm `name` from the statistics of its first batch, if it came fused.
+    fn unfuse(&mut self, name: &str, stats: &Stats) {
+        let Some(bias) = self.fused.remove(name) else { return };
+        let gamma: Vec<f32> = stats.variance.iter().map(|v| (v + BN_EPSILON).sqrt()).collect();
+        let beta: Vec<f32> =
+            stats.mean.iter().enumerate().map(|(i, m)| m + bias.get(i).copied().unwrap_or(0.0)).collect();
+        for (part, value) in [("gamma", gamma), ("beta", beta)] {
+            self.by_name.insert(format!("{name}.{part}"), Param::new(vec![value.len()], value));
+        }
+        self.stats.insert(name.to_owned(), stats.clone());
     }
 
     /// Optimiser steps taken.
@@ -92,13 +150,7 @@ impl Params {
                     (0..n).map(|_| normal(&mut rng) * deviation).collect()
                 }
             };
-            Param {
-                shape: shape.to_vec(),
-                average: value.clone(),
-                first: vec![0.0; n],
-                second: vec![0.0; n],
-                value,
-            }
+            Param::new(shape.to_vec(), value)
         })
     }
 
@@ -136,6 +188,11 @@ impl Params {
             }
         }
         Ok(length)
+    }
+
+    /// Counts a step that changed nothing.
+    pub(crate) fn pass_over(&mut self) {
+        self.steps += 1;
     }
 
     /// The averaged values, shapes and batch statistics: what is exported.
@@ -271,26 +328,50 @@ impl Params {
 /// One pass of a network over a batch: hands out parameters as tensors and remembers them for the gradients.
 pub(crate) struct Pass<'a> {
     params: RefCell<&'a mut Params>,
+    /// Where convolutions run on the host's own kernels.
+    trunk: Option<RefCell<Trunk<'a>>>,
+    /// Maps of the trunk that tensors were made of.
+    handed_out: RefCell<Vec<(usize, Tensor<4>)>>,
     device: Device,
     /// False: running statistics and averaged weights, no gradients.
     training: bool,
     leaves: RefCell<HashMap<String, Tensor<1>>>,
     batch_stats: RefCell<Vec<(String, Tensor<1>, Tensor<1>)>>,
+    trunk_stats: RefCell<Vec<(String, Stats)>>,
+}
+
+/// A map between convolutions, wherever it lies.
+#[derive(Clone)]
+pub(crate) enum Map {
+    /// `[n, channels, height, width]`.
+    Tensor(Tensor<4>),
+    /// Place in the trunk.
+    Host(usize),
 }
 
 impl<'a> Pass<'a> {
+    /// All on burn: the oracle, and the way to other devices.
+    #[cfg(test)]
     pub(crate) fn training(params: &'a mut Params) -> Self {
-        Self::new(params, Device::flex().autodiff(), true)
+        Self::new(params, Device::flex().autodiff(), true, None)
+    }
+
+    /// Convolutions on the host's kernels, the rest on burn.
+    pub(crate) fn on_host(params: &'a mut Params, arena: &'a mut Arena) -> Self {
+        Self::new(params, Device::flex().autodiff(), true, Some(Trunk::new(arena)))
     }
 
     #[cfg(test)]
     pub(crate) fn inference(params: &'a mut Params) -> Self {
-        Self::new(params, Device::flex(), false)
+        Self::new(params, Device::flex(), false, None)
     }
 
-    fn new(params: &'a mut Params, device: Device, training: bool) -> Self {
+    fn new(params: &'a mut Params, device: Device, training: bool, trunk: Option<Trunk<'a>>) -> Self {
         Self {
             params: RefCell::new(params),
+            trunk: trunk.map(RefCell::new),
+            handed_out: RefCell::default(),
+            trunk_stats: RefCell::default(),
             device,
             training,
             leaves: RefCell::default(),
@@ -300,6 +381,60 @@ impl<'a> Pass<'a> {
 
     pub(crate) fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// The pictures, `[n, 3, side, side]`, normalised.
+    pub(crate) fn pictures(&self, pixels: &[f32], side: usize) -> Map {
+        let n = pixels.len() / (3 * side * side);
+        match &self.trunk {
+            Some(trunk) => Map::Host(trunk.borrow_mut().input(pixels, n, side)),
+            None => Map::Tensor(self.constant(pixels.to_vec(), [n, 3, side, side])),
+        }
+    }
+
+    /// A map as a tensor; gradients find their way back.
+    pub(crate) fn tensor(&self, map: &Map) -> Tensor<4> {
+        match map {
+            Map::Tensor(t) => t.clone(),
+            Map::Host(node) => {
+                let (data, shape) = self.trunk().borrow().map(*node);
+                let leaf = self.constant(data, shape).require_grad();
+                self.handed_out.borrow_mut().push((*node, leaf.clone()));
+                leaf
+            }
+        }
+    }
+
+    fn trunk(&self) -> &RefCell<Trunk<'a>> {
+        self.trunk.as_ref().expect("maps on the host come from the trunk")
+    }
+
+    /// A block of [`crate::layers`] on the host.
+    pub(crate) fn host_block(
+        &self,
+        name: &str,
+        x: usize,
+        [out, kernel, stride]: [usize; 3],
+        identity: impl Fn(usize) -> bool,
+    ) -> usize {
+        let mut trunk = self.trunk().borrow_mut();
+        let channels = trunk.channels(x);
+        let mut params = self.params.borrow_mut();
+        params.declare(&format!("{name}.weight"), &[out, channels, kernel, kernel], Init::He);
+        params.declare(&format!("{name}.gamma"), &[out], Init::Constant(1.0));
+        params.declare(&format!("{name}.beta"), &[out], Init::Constant(0.0));
+        let value = |part: &str| &params.by_name[&format!("{name}.{part}")].value[..];
+        let weights = Weights { weight: value("weight"), gamma: value("gamma"), beta: value("beta") };
+        let bias = params.fused.get(name).map(Vec::as_slice);
+        let (to, stats) = trunk.block(name, x, &weights, bias, [out, kernel, stride], identity(channels));
+        params.unfuse(name, &stats);
+        self.trunk_stats.borrow_mut().push((name.to_owned(), stats));
+        to
+    }
+
+    /// `fine` plus `coarse` doubled, on the host.
+    pub(crate) fn host_add_doubled(&self, fine: usize, coarse: usize) -> usize {
+        self.trunk().borrow_mut().add_doubled(fine, coarse)
     }
 
     /// A tensor from host numbers, without gradient.
@@ -326,6 +461,15 @@ impl<'a> Pass<'a> {
     /// Batch normalisation of `[n, c, ...]` (Ioffe and Szegedy, 2015).
     pub(crate) fn batch_norm<const D: usize>(&self, name: &str, x: Tensor<D>) -> Tensor<D> {
         let c = x.dims()[1];
+        if self.training && self.params.borrow().fused.contains_key(name) {
+            let n = x.dims().iter().product::<usize>() / c;
+            let rows = host(x.clone().detach().swap_dims(0, 1).reshape([c, n]));
+            let mean: Vec<f32> = rows.chunks_exact(n).map(|r| r.iter().sum::<f32>() / n as f32).collect();
+            let variance = rows.chunks_exact(n).zip(&mean);
+            let variance = variance.map(|(r, m)| r.iter().map(|v| (v - m) * (v - m)).sum::<f32>() / n as f32);
+            let stats = Stats { variance: variance.collect(), mean };
+            self.params.borrow_mut().unfuse(name, &stats);
+        }
         let gamma = self.param(&format!("{name}.gamma"), [c], Init::Constant(1.0));
         let beta = self.param(&format!("{name}.beta"), [c], Init::Constant(0.0));
         if self.training {
@@ -343,29 +487,61 @@ impl<'a> Pass<'a> {
     pub(crate) fn gradients(self, loss: &Tensor<1>) -> Vec<(String, Vec<f32>)> {
         let mut grads: Gradients = loss.backward();
         let params = self.params.into_inner();
-        for (name, mean, variance) in self.batch_stats.into_inner() {
-            let (mean, variance) = (host(mean), host(variance));
+        let of_batch = self
+            .batch_stats
+            .into_inner()
+            .into_iter()
+            .map(|(name, mean, variance)| (name, Stats { mean: host(mean), variance: host(variance) }));
+        for (name, new) in of_batch.chain(self.trunk_stats.into_inner()) {
+            if !new.mean.iter().chain(&new.variance).all(|v| v.is_finite()) {
+                continue;
+            }
             match params.stats.get_mut(&name) {
                 None => {
-                    params.stats.insert(name, Stats { mean, variance });
+                    params.stats.insert(name, new);
                 }
                 Some(s) => {
                     let blend = |old: &mut [f32], new: &[f32]| {
                         old.iter_mut().zip(new).for_each(|(o, n)| *o += 0.03 * (n - *o));
                     };
-                    blend(&mut s.mean, &mean);
-                    blend(&mut s.variance, &variance);
+                    blend(&mut s.mean, &new.mean);
+                    blend(&mut s.variance, &new.variance);
                 }
             }
         }
-        let mut out: Vec<_> = self
+        let mut out: BTreeMap<String, Vec<f32>> = self
             .leaves
             .into_inner()
             .into_iter()
             .filter_map(|(name, leaf)| leaf.grad_remove(&mut grads).map(|g| (name, host(g))))
             .collect();
-        out.sort_by(|a, b| a.0.cmp(&b.0));
-        out
+        if let Some(trunk) = self.trunk {
+            let mut trunk = trunk.into_inner();
+            for (node, leaf) in self.handed_out.into_inner() {
+                if let Some(gradient) = leaf.grad_remove(&mut grads) {
+                    trunk.set_gradient(node, &host(gradient));
+                }
+            }
+            let value = |name: String| params.by_name[&name].value.clone();
+            let found =
+                trunk.backward(|name| [value(format!("{name}.weight")), value(format!("{name}.gamma"))]);
+            for block in found {
+                for (part, gradient) in
+                    [("weight", block.weight), ("gamma", block.gamma), ("beta", block.beta)]
+                {
+                    match out.entry(format!("{}.{part}", block.name)) {
+                        Entry::Vacant(e) => {
+                            e.insert(gradient);
+                        }
+                        // A block that several maps go through.
+                        Entry::Occupied(mut e) => {
+                            e.get_mut().iter_mut().zip(&gradient).for_each(|(a, b)| *a += b);
+                        }
+                    }
+                }
+            }
+        }
+        out.into_iter().collect()
     }
 }
 

@@ -1,7 +1,9 @@
 //! A run: a folder that holds everything about one training, and the loop that fills it.
 //!
-//! `config.json` as resolved, `metrics.csv` one line a report, `checkpoint.safetensors` to go on from, `package/` the
-//! model as it stands. The loop stops between steps only, so a killed run resumes from its last checkpoint.
+//! `config.json` as resolved, `run.json` with what made it (program, data, machine), `metrics.csv` one line a report and
+//! the same as TensorBoard events, `samples.png` what the network is shown, `worst.png` where it did worst,
+//! `checkpoint.safetensors` to go on from, `package/` the model as it stands. The loop stops between steps only, so a
+//! killed run resumes from its last checkpoint and its curve is the same as if nothing had happened.
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -17,11 +19,14 @@ use std::{
     time::Instant,
 };
 
+use twinset_nets::Package;
 use twinset_photo::{Photo, Rect};
 
 use crate::{
     error::TrainError,
+    events,
     params::{Params, Pass, Step, host},
+    trunk::Arena,
 };
 
 /// What to train on, how long, where to.
@@ -34,8 +39,19 @@ pub struct TrainOptions {
     pub grounds: Vec<PathBuf>,
     /// Folder of teacher features (`bench/teachers/features.py`).
     pub teacher: Option<PathBuf>,
+    /// Package that the network starts from; by chance without one.
+    pub init: Option<PathBuf>,
     /// Also draw garments with the generator.
     pub synth: bool,
+    /// Share of drawn pairs or scenes, where there is other data too.
+    pub synth_share: f64,
+    /// Memory for decoded pictures, MiB. What does not fit is decoded anew each time.
+    pub cache_mb: usize,
+    /// Side of the network's input while training; the architecture's own without one.
+    pub side: Option<usize>,
+    /// Side that the card tells to run at. Crops make things look larger in training than at work, which a larger
+    /// input undoes (Touvron et al., Fixing the train-test resolution discrepancy, 2019).
+    pub run_side: Option<usize>,
     /// Optimiser steps.
     pub steps: u64,
     /// Pictures a step.
@@ -44,6 +60,8 @@ pub struct TrainOptions {
     pub learning_rate: f32,
     /// AdamW's decay of matrices and kernels.
     pub weight_decay: f32,
+    /// Gradients are scaled down to this global length.
+    pub clip: f32,
     /// Of everything that chance decides.
     pub seed: u64,
     /// Share of the classes of class-labelled sets that is never trained on.
@@ -58,11 +76,17 @@ impl Default for TrainOptions {
             data: Vec::new(),
             grounds: Vec::new(),
             teacher: None,
+            init: None,
             synth: true,
+            synth_share: 0.2,
+            cache_mb: 512,
+            side: None,
+            run_side: None,
             steps: 4000,
             batch: 64,
             learning_rate: 1.5e-3,
             weight_decay: 0.05,
+            clip: 5.0,
             seed: 1,
             hold_out: 0.3,
             checkpoint_every: 200,
@@ -97,6 +121,8 @@ pub(crate) trait Learner<B> {
     fn loss(&mut self, pass: &Pass<'_>, batch: &B) -> (Tensor<1>, Vec<(&'static str, Tensor<1>)>);
     /// The model as it stands, into `dir`.
     fn export(&self, params: &Params, dir: &Path) -> Result<(), TrainError>;
+    /// How badly each picture of the last batch did; the higher the worse.
+    fn badness(&self) -> Vec<f32>;
     /// State beside the parameters that a resumed run needs.
     fn state(&self) -> BTreeMap<String, Vec<f32>> {
         BTreeMap::new()
@@ -107,41 +133,78 @@ pub(crate) trait Learner<B> {
 const REPORT_EVERY: u64 = 20;
 const WARM_UP: u64 = 100;
 
-/// Opens or makes the run folder, and tells where the checkpoint lies.
-fn prepare(options: &TrainOptions, run: &Path, resume: bool) -> Result<PathBuf, TrainError> {
-    fs::create_dir_all(run).map_err(|e| TrainError::io(run, e))?;
-    let config = run.join("config.json");
-    if config.exists() && !resume {
-        return Err(TrainError::RunExists { path: run.into() });
-    }
-    let text = serde_json::to_string_pretty(options)
-        .map_err(|e| TrainError::Config { path: config.clone(), reason: e.to_string() })?;
-    replace_file(&config, text.as_bytes())?;
-    Ok(run.join("checkpoint.safetensors"))
+/// Batches in a row that may have no finite gradient before the run gives up: one picture may be at fault, ten may not.
+const NOT_FINITE_MAX: u32 = 10;
+
+/// Where a run is kept, and who watches it.
+pub(crate) struct Watched<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) resume: bool,
+    pub(crate) stop: &'a AtomicBool,
+    pub(crate) progress: &'a dyn Fn(&Progress),
+    /// Of the data; a run goes on with the data that it began with only.
+    pub(crate) fingerprint: &'a str,
 }
 
-/// Trains to the last step, or until `stop` is set; either way the last checkpoint and package are written.
+/// `run.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct Origin {
+    program: String,
+    data_fingerprint: String,
+    kernel: String,
+    threads: usize,
+}
+
+/// Opens or makes the run folder, and tells where the checkpoint lies.
+fn prepare(options: &TrainOptions, run: &Watched<'_>) -> Result<PathBuf, TrainError> {
+    fs::create_dir_all(run.folder).map_err(|e| TrainError::io(run.folder, e))?;
+    let (config, origin) = (run.folder.join("config.json"), run.folder.join("run.json"));
+    if config.exists() && !run.resume {
+        return Err(TrainError::RunExists { path: run.folder.into() });
+    }
+    if let Ok(text) = fs::read(&origin)
+        && let Ok(begun) = serde_json::from_slice::<Origin>(&text)
+        && begun.data_fingerprint != run.fingerprint
+    {
+        return Err(TrainError::OtherData { path: run.folder.into() });
+    }
+    let now = Origin {
+        program: format!("twinset {}", env!("CARGO_PKG_VERSION")),
+        data_fingerprint: run.fingerprint.to_owned(),
+        kernel: format!("{:?}", twinset_nets::Kernel::best()),
+        threads: rayon::current_num_threads(),
+    };
+    for (path, text) in
+        [(&config, serde_json::to_string_pretty(options)), (&origin, serde_json::to_string_pretty(&now))]
+    {
+        let text = text.map_err(|e| TrainError::Config { path: path.clone(), reason: e.to_string() })?;
+        replace_file(path, text.as_bytes())?;
+    }
+    Ok(run.folder.join("checkpoint.safetensors"))
+}
+
+/// Trains to the last step, or until told to stop; either way the last checkpoint and package are written.
 pub(crate) fn train<B: Send>(
     options: &TrainOptions,
-    run: &Path,
-    resume: bool,
-    stop: &AtomicBool,
-    progress: &dyn Fn(&Progress),
+    run: &Watched<'_>,
     maker: &impl Maker<Batch = B>,
     learner: &mut impl Learner<B>,
 ) -> Result<(), TrainError> {
-    let checkpoint = prepare(options, run, resume)?;
-    let mut params = Params::new(options.seed);
+    let checkpoint = prepare(options, run)?;
+    let (mut params, mut arena) = (Params::new(options.seed), Arena::default());
     if checkpoint.exists() {
         let (saved, state) = Params::load(&checkpoint)?;
         params = saved;
         learner.restore(state);
+    } else if let Some(dir) = &options.init {
+        params = Params::from_package(&Package::open(dir)?, options.seed);
     }
     if params.steps() == 0 {
-        let sheet = contact_sheet(maker, options.steps.saturating_sub(1));
-        replace_file(&run.join("samples.png"), &twinset_photo::encode_png(&sheet))?;
+        let batch = maker.batch(options.steps.saturating_sub(1));
+        let sheet = contact_sheet(maker, &batch, 0..usize::MAX);
+        replace_file(&run.folder.join("samples.png"), &twinset_photo::encode_png(&sheet))?;
     }
-    let mut metrics = Metrics::open(&run.join("metrics.csv"), params.steps())?;
+    let mut metrics = Metrics::open(run.folder, params.steps())?;
     let first = params.steps();
     std::thread::scope(|scope| {
         // Batches are made ahead while a step is computed; the channel holds the maker back.
@@ -153,37 +216,55 @@ pub(crate) fn train<B: Send>(
                 }
             }
         });
-        let mut sums: Vec<(&'static str, f32)> = Vec::new();
+        let mut sums: Vec<(&'static str, f32, u32)> = Vec::new();
         let mut clock = Instant::now();
+        let mut not_finite = 0;
         while let Ok(batch) = receive.recv() {
-            let pass = Pass::training(&mut params);
+            let pass = Pass::on_host(&mut params, &mut arena);
             let (loss, parts) = learner.loss(&pass, &batch);
             let parts = std::iter::once(("loss", loss.clone())).chain(parts);
-            for (i, (name, value)) in parts.enumerate() {
+            for (name, value) in parts {
                 let value = host(value.detach())[0];
-                match sums.get_mut(i) {
-                    Some(s) => s.1 += value,
-                    None => sums.push((name, value)),
+                // Not every batch has every part.
+                match sums.iter_mut().find(|s| s.0 == name) {
+                    Some(s) => *s = (name, s.1 + value, s.2 + 1),
+                    None => sums.push((name, value, 1)),
                 }
             }
             let gradients = pass.gradients(&loss);
             let learning_rate = schedule(options, params.steps());
-            params.step(gradients, Step { learning_rate, weight_decay: options.weight_decay, clip: 5.0 })?;
+            let step = Step { learning_rate, weight_decay: options.weight_decay, clip: options.clip };
+            match params.step(gradients, step) {
+                Ok(_) => not_finite = 0,
+                Err(_) if not_finite < NOT_FINITE_MAX => {
+                    not_finite += 1;
+                    params.pass_over();
+                }
+                Err(e) => return Err(e),
+            }
 
             let step = params.steps();
             if step.is_multiple_of(REPORT_EVERY) {
                 let seconds = clock.elapsed().as_secs_f32();
-                let losses = sums.drain(..).map(|(n, v)| (n, v / REPORT_EVERY as f32)).collect();
+                let losses = sums
+                    .iter_mut()
+                    .map(|s| (s.0, std::mem::take(&mut s.1) / std::mem::take(&mut s.2).max(1) as f32))
+                    .collect();
                 let pictures_per_second = (REPORT_EVERY * options.batch as u64) as f32 / seconds;
                 let now = Progress { step, steps: options.steps, losses, learning_rate, pictures_per_second };
                 metrics.write(&now)?;
-                progress(&now);
+                (run.progress)(&now);
                 clock = Instant::now();
             }
-            let stopping = stop.load(Ordering::Relaxed);
+            let stopping = run.stop.load(Ordering::Relaxed);
             if stopping || step.is_multiple_of(options.checkpoint_every) || step == options.steps {
                 params.save(&checkpoint, &learner.state())?;
-                learner.export(&params, &run.join("package"))?;
+                learner.export(&params, &run.folder.join("package"))?;
+                let badness = learner.badness();
+                let mut order: Vec<usize> = (0..badness.len()).collect();
+                order.sort_by(|a, b| badness[*b].total_cmp(&badness[*a]).then(a.cmp(b)));
+                let sheet = contact_sheet(maker, &batch, order.into_iter().take(16));
+                replace_file(&run.folder.join("worst.png"), &twinset_photo::encode_png(&sheet))?;
             }
             if stopping {
                 break;
@@ -196,15 +277,15 @@ pub(crate) fn train<B: Send>(
 }
 
 /// Inputs of one step side by side: a look says more about wrong labels than any curve.
-fn contact_sheet<M: Maker>(maker: &M, step: u64) -> Photo {
+fn contact_sheet<M: Maker>(maker: &M, batch: &M::Batch, which: impl Iterator<Item = usize>) -> Photo {
     const ACROSS: usize = 8;
-    let batch = maker.batch(step);
-    let (side, pixels, outlines) = maker.shown(&batch);
-    let number = (pixels.len() / (3 * side * side)).min(48);
-    let (w, h) = (ACROSS * side, number.div_ceil(ACROSS) * side);
+    let (side, pixels, outlines) = maker.shown(batch);
+    let all = pixels.len() / (3 * side * side);
+    let which: Vec<usize> = which.take_while(|i| *i < all).take(48).collect();
+    let (w, h) = (ACROSS * side, which.len().div_ceil(ACROSS).max(1) * side);
     let mut rgb = vec![255u8; w * h * 3];
-    for i in 0..number {
-        let (left, top) = (i % ACROSS * side, i / ACROSS * side);
+    for (place, i) in which.into_iter().enumerate() {
+        let (left, top) = (place % ACROSS * side, place / ACROSS * side);
         let view = &pixels[i * 3 * side * side..][..3 * side * side];
         for y in 0..side {
             for x in 0..side {
@@ -242,23 +323,43 @@ pub(crate) fn in_parallel<S: Send>(number: usize, make: impl Fn(usize) -> S + Sy
     (0..number).into_par_iter().map(make).collect()
 }
 
-/// `metrics.csv`; lines after the step that a resumed run starts from are dropped.
+/// `metrics.csv` and the TensorBoard events; what stands after the step that a resumed run starts from is dropped.
 struct Metrics {
     path: PathBuf,
     file: File,
+    events_path: PathBuf,
+    events: File,
     empty: bool,
 }
 
 impl Metrics {
-    fn open(path: &Path, from: u64) -> Result<Self, TrainError> {
-        let old = fs::read_to_string(path).unwrap_or_default();
+    fn open(folder: &Path, from: u64) -> Result<Self, TrainError> {
+        let (path, events_path) = (folder.join("metrics.csv"), folder.join("events.out.tfevents.0.twinset"));
+        let old = fs::read_to_string(&path).unwrap_or_default();
         let keep = |line: &&str| {
             line.split(',').next().and_then(|s| s.parse::<u64>().ok()).is_none_or(|step| step <= from)
         };
         let kept: String = old.lines().filter(keep).map(|l| format!("{l}\n")).collect();
-        replace_file(path, kept.as_bytes())?;
-        let file = OpenOptions::new().append(true).open(path).map_err(|e| TrainError::io(path, e))?;
-        Ok(Self { path: path.into(), file, empty: kept.is_empty() })
+        // The events are written anew from the lines that stay.
+        let mut again = events::header();
+        let mut lines = kept.lines();
+        let names: Vec<&str> = lines.next().unwrap_or_default().split(',').skip(1).collect();
+        for line in lines {
+            let mut cells = line.split(',');
+            let step = cells.next().and_then(|c| c.parse().ok()).unwrap_or(0);
+            let values = names.iter().zip(cells).filter_map(|(n, c)| Some((*n, c.parse().ok()?)));
+            again.extend(events::scalars(step, values));
+        }
+        replace_file(&path, kept.as_bytes())?;
+        replace_file(&events_path, &again)?;
+        let append = |p: &Path| OpenOptions::new().append(true).open(p).map_err(|e| TrainError::io(p, e));
+        Ok(Self {
+            file: append(&path)?,
+            events: append(&events_path)?,
+            path,
+            events_path,
+            empty: kept.is_empty(),
+        })
     }
 
     fn write(&mut self, p: &Progress) -> Result<(), TrainError> {
@@ -270,7 +371,11 @@ impl Metrics {
         let values: Vec<String> = p.losses.iter().map(|(_, v)| format!("{v:.5}")).collect();
         text +=
             &format!("{},{:.6},{:.1},{}\n", p.step, p.learning_rate, p.pictures_per_second, values.join(","));
-        self.file.write_all(text.as_bytes()).map_err(|e| TrainError::io(&self.path, e))
+        self.file.write_all(text.as_bytes()).map_err(|e| TrainError::io(&self.path, e))?;
+        let rates =
+            [("learning_rate", p.learning_rate), ("pictures_per_second", p.pictures_per_second)].into_iter();
+        let event = events::scalars(p.step, rates.chain(p.losses.iter().copied()));
+        self.events.write_all(&event).map_err(|e| TrainError::io(&self.events_path, e))
     }
 }
 
@@ -288,13 +393,13 @@ pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> 
 
 /// Pictures a second of `learner` on one batch, repeated.
 pub(crate) fn throughput<B>(learner: &mut impl Learner<B>, batch: &B, pictures: usize, steps: u64) -> f64 {
-    let mut params = Params::new(1);
+    let (mut params, mut arena) = (Params::new(1), Arena::default());
     let mut clock = Instant::now();
     for i in 0..=steps {
         if i == 1 {
             clock = Instant::now();
         }
-        let pass = Pass::training(&mut params);
+        let pass = Pass::on_host(&mut params, &mut arena);
         let (loss, _) = learner.loss(&pass, batch);
         let gradients = pass.gradients(&loss);
         let step = Step { learning_rate: 1e-4, weight_decay: 0.0, clip: 5.0 };

@@ -1,12 +1,13 @@
 //! Where training pictures come from: data sets with their labels, teacher features, grounds, and the generator.
 //!
-//! Nothing is held decoded: a sample reads, decodes and distorts its pictures when it is asked for, so memory does not
-//! grow with the data. A sample depends on (seed, step, place in the batch) only.
+//! A sample reads, decodes and distorts its pictures when it is asked for. Decoded pictures are kept up to a budget, so
+//! memory does not grow with the data. A sample depends on (seed, step, place in the batch) only.
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 use twinset_dataset::{DataSet, Row};
 use twinset_photo::{Limits, Photo, Rect};
@@ -31,6 +32,8 @@ pub(crate) struct Article {
     shown: usize,
     /// Row of the teacher's features; negative when it has none.
     pub(crate) teacher: i32,
+    /// What its set calls it, finer than our categories; negative when unknown.
+    pub(crate) kind: i32,
     has_mask: bool,
 }
 
@@ -54,6 +57,8 @@ pub(crate) struct SourcePaths<'a> {
     pub(crate) grounds: &'a [PathBuf],
     pub(crate) teacher: Option<&'a Path>,
     pub(crate) synth: bool,
+    pub(crate) synth_share: f64,
+    pub(crate) cache_mb: usize,
     /// Share of the items of every set without variants that is never trained on, by a hash of their ids.
     pub(crate) hold_out: f32,
 }
@@ -64,13 +69,19 @@ pub(crate) struct Sources {
     pub(crate) articles: Vec<Article>,
     /// By set, by product: its articles.
     products: Vec<Vec<Vec<usize>>>,
+    /// By set: places of the products that have several pictures.
+    several: Vec<Vec<usize>>,
     weights: Vec<f32>,
     cutouts: Vec<usize>,
     /// Rows whose every garment is boxed.
     streets: Vec<(usize, usize)>,
     grounds: Vec<(DataSet, Vec<usize>)>,
     pub(crate) teacher: Teacher,
+    /// Names that the sets give to what they show, `set/name`.
+    pub(crate) kinds: Vec<String>,
     synth: bool,
+    synth_share: f64,
+    cache: Cache,
     /// BLAKE3 of the manifests, in order.
     pub(crate) fingerprint: String,
 }
@@ -80,10 +91,40 @@ pub(crate) struct Pair {
     pub(crate) shots: [Shot; 2],
     pub(crate) label: Label,
     pub(crate) category: i32,
+    pub(crate) kind: i32,
     pub(crate) pattern: i32,
     pub(crate) teachers: [i32; 2],
     /// Both shots come from the same picture: their points correspond.
     pub(crate) same_picture: bool,
+}
+
+/// Decoded pictures by (what, set, row), as many as fit; none is ever dropped, so what is held does not depend on luck.
+#[derive(Debug)]
+struct Cache {
+    bytes_max: usize,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    bytes: usize,
+    pictures: HashMap<(u8, usize, usize), Arc<Photo>>,
+}
+
+impl Cache {
+    fn get(&self, key: (u8, usize, usize), make: impl FnOnce() -> Option<Photo>) -> Option<Arc<Photo>> {
+        let lock = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().pictures.get(&key) {
+            return Some(known.clone());
+        }
+        let photo = Arc::new(make()?);
+        let mut held = lock();
+        let bytes = photo.rgb().len();
+        if held.bytes + bytes <= self.bytes_max && held.pictures.insert(key, photo.clone()).is_none() {
+            held.bytes += bytes;
+        }
+        Some(photo)
+    }
 }
 
 fn hash64(parts: &[&str]) -> u64 {
@@ -102,12 +143,16 @@ impl Sources {
             sets: Vec::new(),
             articles: Vec::new(),
             products: Vec::new(),
+            several: Vec::new(),
             weights: Vec::new(),
             cutouts: Vec::new(),
             streets: Vec::new(),
             grounds: Vec::new(),
             teacher: Teacher::default(),
+            kinds: Vec::new(),
             synth: paths.synth,
+            synth_share: paths.synth_share,
+            cache: Cache { bytes_max: paths.cache_mb << 20, held: Mutex::default() },
             fingerprint: String::new(),
         };
         for (i, dir) in paths.data.iter().enumerate() {
@@ -147,7 +192,7 @@ impl Sources {
     ) {
         let name = set.name();
         let mut products: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
-        let mut variants = false;
+        let (mut variants, mut streets) = (false, false);
         for (row_index, row) in set.rows().iter().enumerate().filter(|(_, r)| r.split == "train") {
             let held = (hash64(&["hold-out", &row.item_id]) % 1000) as f32 / 1000.0;
             if row.variant_id.is_empty() && row.boxes.is_empty() && !row.title.is_empty() && held < hold_out {
@@ -161,6 +206,7 @@ impl Sources {
                 self.streets.push((index, row_index));
             }
             variants |= !row.variant_id.is_empty();
+            streets |= street;
             let boxes: Vec<Option<Rect>> = if row.boxes.is_empty() {
                 vec![None]
             } else {
@@ -188,6 +234,7 @@ impl Sources {
                     category: sold_as.map_or(-1, |c| c as i32),
                     shown: shown_as(sold_as, has_mask && !street),
                     teacher: taught.get(&(row.file.clone(), number)).map_or(-1, |r| *r as i32),
+                    kind: self.kind(&name, text),
                     has_mask: has_mask && !street,
                 };
                 number += 1;
@@ -199,40 +246,84 @@ impl Sources {
                 self.articles.push(article);
             }
         }
-        let n = products.len() as f32;
+        if !variants && !streets {
+            // Where one picture is all that is known of a thing, things of one kind are not pushed apart.
+            for place in products.values().filter(|p| p.len() == 1).flatten() {
+                let a = &mut self.articles[*place];
+                if a.kind >= 0 {
+                    a.label.family = hash64(&[&name, "kind", &a.kind.to_string()]);
+                }
+            }
+        }
+        let articles = products.values().map(Vec::len).sum::<usize>() as f32;
+        self.several
+            .push(products.values().enumerate().filter(|(_, p)| p.len() > 1).map(|(i, _)| i).collect());
         self.products.push(products.into_values().collect());
-        // Sets where one product has several pictures teach most.
-        self.weights.push(n.sqrt() * if variants { 3.0 } else { 1.0 });
+        // Sets where one product has several pictures teach most; boxes of one street photo repeat each other.
+        self.weights.push(
+            articles.sqrt()
+                * if variants {
+                    2.0
+                } else if streets {
+                    0.6
+                } else {
+                    1.0
+                },
+        );
+    }
+
+    /// Number of a set's own name for what a picture shows; negative where it says nothing.
+    fn kind(&mut self, set: &str, text: &str) -> i32 {
+        let name = text.rsplit('/').next().unwrap_or_default().trim().to_lowercase();
+        if ["", "other", "skip", "not sure", "street"].contains(&&name[..]) {
+            return -1;
+        }
+        let name = format!("{set}/{name}");
+        let found = self.kinds.iter().position(|k| *k == name);
+        found.unwrap_or_else(|| {
+            self.kinds.push(name);
+            self.kinds.len() - 1
+        }) as i32
     }
 
     fn row(&self, a: &Article) -> &Row {
         &self.sets[a.set].rows()[a.row]
     }
 
-    fn photo(&self, set: usize, row: usize) -> Option<Photo> {
+    fn photo(&self, set: usize, row: usize) -> Option<Arc<Photo>> {
         // A picture that cannot be read is passed over here; `twinset import` is where such things are told.
-        let bytes = self.sets[set].read(&self.sets[set].rows()[row]).ok()?;
-        twinset_photo::decode(&bytes, &Limits::default()).ok()
+        self.cache.get((0, set, row), || {
+            let bytes = self.sets[set].read(&self.sets[set].rows()[row]).ok()?;
+            twinset_photo::decode(&bytes, &Limits::default()).ok()
+        })
     }
 
-    fn cutout(&self, a: &Article, photo: &Photo) -> Option<Cutout> {
-        let bytes = self.sets[a.set].mask(self.row(a)).ok()??;
-        let mask = twinset_photo::decode(&bytes, &Limits::default()).ok()?;
+    fn cutout(&self, a: &Article, photo: &Arc<Photo>) -> Option<Cutout> {
+        let mask = self.cache.get((1, a.set, a.row), || {
+            let bytes = self.sets[a.set].mask(self.row(a)).ok()??;
+            let mask = twinset_photo::decode(&bytes, &Limits::default()).ok()?;
+            let (w, h) = (mask.width(), mask.height());
+            let filled: Vec<u8> = mask.rgb().iter().step_by(3).copied().collect();
+            let filled = fill_holes(&filled, w as usize, h as usize);
+            Some(Photo::new(w, h, filled.into_iter().flat_map(|m| [m; 3]).collect()))
+        })?;
         if (mask.width(), mask.height()) != (photo.width(), photo.height()) {
             return None;
         }
-        let mask: Vec<u8> = mask.rgb().iter().step_by(3).copied().collect();
-        let mask = fill_holes(&mask, photo.width() as usize, photo.height() as usize);
         Some(Cutout { photo: photo.clone(), mask, rect: a.rect? })
     }
 
-    fn ground(&self, rng: &mut ChaCha8Rng) -> Option<Photo> {
+    fn ground(&self, rng: &mut ChaCha8Rng) -> Option<Arc<Photo>> {
         if self.grounds.is_empty() {
             return None;
         }
-        let (set, rows) = pick(&self.grounds, rng);
-        let bytes = set.read(&set.rows()[*pick(rows, rng)]).ok()?;
-        twinset_photo::decode(&bytes, &Limits::default()).ok()
+        let place = rng.random_range(0..self.grounds.len());
+        let (set, rows) = &self.grounds[place];
+        let row = *pick(rows, rng);
+        self.cache.get((2, place, row), || {
+            let bytes = set.read(&set.rows()[row]).ok()?;
+            twinset_photo::decode(&bytes, &Limits::default()).ok()
+        })
     }
 
     fn shot(&self, a: &Article, rng: &mut ChaCha8Rng) -> Option<Shot> {
@@ -250,13 +341,18 @@ impl Sources {
     /// Two views of one product, drawn by chance.
     pub(crate) fn pair(&self, seed: u64, rng: &mut ChaCha8Rng) -> Pair {
         loop {
-            if self.synth && (self.articles.is_empty() || rng.random_bool(0.2)) {
+            if self.synth && (self.articles.is_empty() || rng.random_bool(self.synth_share)) {
                 return crate::drawn::pair(seed, rng);
             }
             let set = weighted(&self.weights, rng);
-            let product = pick(&self.products[set], rng);
+            let several = &self.several[set];
+            let product = if !several.is_empty() && rng.random_bool(0.5) {
+                &self.products[set][*pick(several, rng)]
+            } else {
+                pick(&self.products[set], rng)
+            };
             let (mut i, mut j) = (*pick(product, rng), *pick(product, rng));
-            if product.len() > 1 && i == j && rng.random_bool(0.7) {
+            if product.len() > 1 && i == j && rng.random_bool(0.8) {
                 j = product[(product.iter().position(|p| *p == i).unwrap_or(0) + 1) % product.len()];
             }
             if rng.random_bool(0.5) {
@@ -268,6 +364,7 @@ impl Sources {
                 shots: [first, second],
                 label: a.label,
                 category: a.category,
+                kind: a.kind,
                 pattern: -1,
                 teachers: [a.teacher, b.teacher],
                 same_picture: i == j,
@@ -279,7 +376,9 @@ impl Sources {
     pub(crate) fn scene(&self, seed: u64, rng: &mut ChaCha8Rng) -> Boxed {
         loop {
             let turn: f32 = rng.random();
-            if self.synth && turn < 0.15 || (self.streets.is_empty() && self.cutouts.is_empty()) {
+            if self.synth && turn < self.synth_share as f32
+                || (self.streets.is_empty() && self.cutouts.is_empty())
+            {
                 return crate::drawn::scene(seed, rng);
             }
             if turn < 0.6 && !self.streets.is_empty() {

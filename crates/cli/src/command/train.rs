@@ -4,55 +4,224 @@ use crate::args::{Train, TrainArgs};
 use crate::failure::{Done, Stopped, WrongUse};
 use crate::interrupt;
 use crate::progress::Progress;
+use crate::session;
 use crate::ui::Ui;
 use anyhow::Context;
 use serde_json::json;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use twinset_train::{TrainOptions, run_detector, run_embedder};
+use twinset_catalogue::{Catalogue, CatalogueName};
+use twinset_nets::Package;
+use twinset_train::{Gain, TrainOptions, gain, run_detector, run_embedder};
 
 /// A `--data` that stands for drawn garments.
 const DRAWN: &str = "synth:";
+/// What a `--data` that stands for a catalogue begins with.
+const CATALOGUE: &str = "catalogue:";
+/// The split of a catalogue's products that is kept to measure on.
+const HELD: &str = "held";
+/// One product of so many is held out.
+const HELD_OF: u8 = 5;
 
-pub(crate) fn run(args: &Train, ui: &Ui) -> anyhow::Result<Done> {
+pub(crate) fn run(args: &Train, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
     let (kind, args) = match args {
         Train::Detector(args) => ("detector", args),
         Train::Embedder(args) => ("embedder", args),
     };
     let run = args.run.clone().unwrap_or_else(|| PathBuf::from(format!("run-{kind}")));
-    let options = options(args, &run)?;
+    let mut options = options(args, &run)?;
+    let catalogue = args.data.iter().find_map(|data| data.strip_prefix(CATALOGUE));
+    if let Some(name) = catalogue {
+        if kind == "detector" {
+            return Err(
+                WrongUse("a catalogue has no boxes to learn from; train its embedder".to_owned()).into()
+            );
+        }
+        adapt_to(name, args, home, &run, &mut options, ui)?;
+    }
+    train(kind, &options, &run, args.resume, ui)?;
+
+    let package = run.join("package");
+    let gain = match catalogue {
+        Some(_) => Some(judge(&run, &options, ui)?),
+        None => None,
+    };
+    ui.answer(&json!({ "run": run, "package": package, "steps": options.steps, "gain": gain }), || {
+        let mut text = format!("{} steps done; the model is in {}\n", options.steps, package.display());
+        if let Some(g) = &gain {
+            let _ = writeln!(
+                text,
+                "held-out products found first: {:.1} % before, {:.1} % now ({} queries among {} products; {} won, {} lost)",
+                g.before * 100.0,
+                g.after * 100.0,
+                g.queries,
+                g.gallery,
+                g.won,
+                g.lost
+            );
+        }
+        text
+    })?;
+    Ok(Done::All)
+}
+
+/// Trains, with the losses' curve beside the bar.
+fn train(kind: &str, options: &TrainOptions, run: &Path, resume: bool, ui: &Ui) -> anyhow::Result<()> {
     let progress = Progress::new(ui, &format!("training the {kind}"), "steps", options.steps);
-    let told = std::sync::Mutex::new(std::time::Instant::now());
+    let told = std::sync::Mutex::new((std::time::Instant::now(), Vec::new()));
     let watch = |state: &twinset_train::Progress| {
         progress.set(state.step, state.steps);
         let losses: Vec<String> =
-            state.losses.iter().map(|(name, loss)| format!("{name} {loss:.4}")).collect();
-        tracing::info!(
-            step = state.step,
-            pictures_per_second = state.pictures_per_second,
-            "{}",
-            losses.join(", ")
-        );
+            state.losses.iter().map(|(name, loss)| format!("{name} {loss:.3}")).collect();
+        let losses = losses.join(", ");
+        tracing::info!(step = state.step, pictures_per_second = state.pictures_per_second, "{losses}");
+        let Ok(mut told) = told.lock() else { return };
+        told.1.extend(state.losses.first().map(|(_, loss)| *loss));
+        progress.say(&format!(
+            "{} {losses}, {:.0} pictures/s, rate {:.1e}",
+            curve(&told.1, 24),
+            state.pictures_per_second,
+            state.learning_rate
+        ));
         // Losses are the point of watching a training: a line a minute, whatever the verbosity.
-        if let Ok(mut told) = told.lock()
-            && told.elapsed().as_secs() >= 60
-        {
-            *told = std::time::Instant::now();
-            ui.note(format_args!("step {} of {}: {}", state.step, state.steps, losses.join(", ")));
+        if told.0.elapsed().as_secs() >= 60 {
+            told.0 = std::time::Instant::now();
+            ui.note(format_args!("step {} of {}: {losses}", state.step, state.steps));
         }
     };
     let train = if kind == "detector" { run_detector } else { run_embedder };
-    train(&options, &run, args.resume, interrupt::flag(), &watch)?;
+    train(options, run, resume, interrupt::flag(), &watch)?;
     progress.finish();
     if interrupt::asked_to_stop() {
         let done = format!("the last checkpoint is in {}", run.display());
         let resume = format!("twinset train {kind} --run {} --resume", run.display());
         return Err(Stopped { done, resume: Some(resume) }.into());
     }
-    let package = run.join("package");
-    ui.answer(&json!({ "run": run, "package": package, "steps": options.steps }), || {
-        format!("{} steps done; the model is in {}\n", options.steps, package.display())
+    Ok(())
+}
+
+/// `values` as a row of at most `width` bars, from their least to their greatest.
+fn curve(values: &[f32], width: usize) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let a_bar = values.len().div_ceil(width).max(1);
+    let means: Vec<f32> = values.chunks(a_bar).map(|c| c.iter().sum::<f32>() / c.len() as f32).collect();
+    let least = means.iter().copied().fold(f32::INFINITY, f32::min);
+    let most = means.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let height = |v: f32| ((v - least) / (most - least).max(1e-9) * 7.0).round() as usize;
+    means.iter().map(|v| BARS[height(*v).min(7)]).collect()
+}
+
+/// Lays out a catalogue's pictures as a data set in the run folder and chooses the options of a short fine-tuning of
+/// the model inside the binary, where the caller chose none.
+fn adapt_to(
+    name: &str,
+    args: &TrainArgs,
+    home: Option<&Path>,
+    run: &Path,
+    options: &mut TrainOptions,
+    ui: &Ui,
+) -> anyhow::Result<()> {
+    let (shop, base) = (run.join("shop"), run.join("base"));
+    options.data.retain(|data| !data.to_string_lossy().starts_with(CATALOGUE));
+    options.data.push(shop.clone());
+    if args.resume && shop.join("manifest.csv").is_file() {
+        return Ok(());
+    }
+    let name = CatalogueName::parse(name).map_err(|e| WrongUse(e.to_string()))?;
+    let engine = session::open(home)?;
+    let products = lay_out(session::shop(&engine, &name)?.catalogue(), &shop)?;
+    anyhow::ensure!(
+        products >= 10,
+        "{name} has {products} products with pictures; fine-tuning needs at least 10, some to learn from and some to measure on"
+    );
+    ui.note(format_args!("{products} products, one of {HELD_OF} held out to measure on"));
+    if options.init.is_none() {
+        Package::default_embedder().save(&base)?;
+        options.init = Some(base);
+    }
+    if args.config.is_none() {
+        let shipped = Package::default_embedder();
+        let run_side = match shipped.architecture() {
+            twinset_nets::Architecture::RepVggLite(a) => Some(a.side),
+            twinset_nets::Architecture::GflLite(_) => None,
+        };
+        *options = TrainOptions {
+            synth: args.data.iter().any(|data| data == DRAWN),
+            learning_rate: 3e-4,
+            steps: args.steps.unwrap_or(300),
+            run_side,
+            ..options.clone()
+        };
+    }
+    Ok(())
+}
+
+/// Writes `manifest.csv` and the pictures; returns the number of products that have one.
+fn lay_out(catalogue: &Catalogue, to: &Path) -> anyhow::Result<usize> {
+    std::fs::create_dir_all(to).with_context(|| format!("{} cannot be made", to.display()))?;
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let mut manifest = "file,shard,split,category,item_id,variant_id\n".to_owned();
+    let (mut products, mut trouble) = (0, None);
+    catalogue.export(&mut |product| {
+        let mut one = || -> anyhow::Result<()> {
+            let group = product.group_id.as_deref().unwrap_or(&product.id);
+            // By the group: a variant of a product that is learnt from would be no test.
+            let split = if blake3_of(group) % HELD_OF == 0 { HELD } else { "train" };
+            let category = product.product_type.first().map(|path| path.join("/")).unwrap_or_default();
+            let mut any = false;
+            for hash in product.images.iter().filter_map(|i| i.picture) {
+                let Some(bytes) = catalogue.picture(&hash)? else { continue };
+                let file = format!("{products}-{hash}");
+                let path = to.join(&file);
+                std::fs::write(&path, bytes)
+                    .with_context(|| format!("{} cannot be written", path.display()))?;
+                let cells = [&file, "", split, &category, group, &product.id].map(quoted);
+                let _ = writeln!(manifest, "{}", cells.join(","));
+                any = true;
+            }
+            products += usize::from(any);
+            Ok(())
+        };
+        trouble = one().err();
+        trouble.is_none()
     })?;
-    Ok(Done::All)
+    if let Some(e) = trouble {
+        return Err(e);
+    }
+    let path = to.join("manifest.csv");
+    std::fs::write(&path, manifest).with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(products)
+}
+
+/// A number that a text always has.
+fn blake3_of(text: &str) -> u8 {
+    twinset_catalogue::PictureHash::of(text.as_bytes()).0[0]
+}
+
+/// Compares with the model that the run began with. A new model that is not better is put aside.
+fn judge(run: &Path, options: &TrainOptions, ui: &Ui) -> anyhow::Result<Gain> {
+    let base = options.init.as_ref().context("a fine-tuning begins with a package")?;
+    let package = run.join("package");
+    ui.note("measuring on the held-out products");
+    let gain = gain(&Package::open(base)?, &Package::open(&package)?, &run.join("shop"), HELD, options.seed)?;
+    let report = run.join("gain.json");
+    std::fs::write(&report, serde_json::to_string_pretty(&gain)?)
+        .with_context(|| format!("{} cannot be written", report.display()))?;
+    if !gain.is_worth_it() {
+        let aside = run.join("package-refused");
+        let _ = std::fs::remove_dir_all(&aside);
+        std::fs::rename(&package, &aside)
+            .with_context(|| format!("{} cannot be moved", package.display()))?;
+        anyhow::bail!(
+            "the new model is not better on held-out products ({} of {} queries won, {} lost), so it is not offered; \
+             it is kept in {}. More pictures a product help most",
+            gain.won,
+            gain.queries,
+            gain.lost,
+            aside.display()
+        );
+    }
+    Ok(gain)
 }
 
 /// The file's options (or, when resuming, those the run began with), then the arguments.
@@ -84,5 +253,20 @@ fn options(args: &TrainArgs, run: &Path) -> anyhow::Result<TrainOptions> {
     if let Some(steps) = args.steps {
         options.steps = steps;
     }
+    if let Some(init) = &args.init {
+        options.init = Some(init.clone());
+    }
     Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_curve_goes_from_its_least_to_its_greatest() {
+        assert_eq!(curve(&[], 8), "");
+        assert_eq!(curve(&[8.0, 4.5, 1.0], 8), "█▅▁");
+        assert_eq!(curve(&[1.0; 100], 8).chars().count(), 8);
+    }
 }

@@ -24,9 +24,11 @@ fn what_comes_out_is_normalised_and_the_same_every_time() {
         assert_eq!(seen.embedding.len(), embedder.dim());
         let length: f32 = seen.embedding.iter().map(|x| x * x).sum();
         assert!((length - 1.0).abs() < 1e-4, "{length}");
-        assert_eq!((seen.map.channels, seen.map.height, seen.map.width), (65, 16, 16));
-        for position in 0..256 {
-            let length: f32 = (0..64).map(|c| seen.map.data[c * 256 + position].powi(2)).sum();
+        let side = seen.map.height;
+        assert_eq!((seen.map.channels, seen.map.width), (65, side));
+        assert!(side >= 16, "{side} x {side} tokens");
+        for position in 0..side * side {
+            let length: f32 = (0..64).map(|c| seen.map.data[c * side * side + position].powi(2)).sum();
             assert!((length - 1.0).abs() < 1e-4 || length < 1e-6, "{length}");
         }
         assert!(seen.category.len() <= 3 && seen.category.iter().all(|(_, p)| (0.0..=1.0).contains(p)));

@@ -1,7 +1,7 @@
 //! Every kernel against the scalar oracle.
 
 use proptest::prelude::*;
-use twinset_nets::bench::{Conv, ConvShape, Method, Plane, Scratch};
+use twinset_nets::parts::{Conv, ConvShape, Method, Plane, Scratch};
 use twinset_nets::{DetectorNet, EmbedderNet, FeatureMap, Kernel};
 use twinset_photo::Photo;
 
