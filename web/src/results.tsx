@@ -144,7 +144,7 @@ export function Results({ results, sorted, more }: Props) {
   return (
     <>
       {same.length > 0 && (
-        <section class="strip" aria-labelledby="same">
+        <section class={same.length > 2 ? "strip" : "strip few"} aria-labelledby="same">
           <header><h2 id="same">{t("this.article")}</h2>{same.length > 1 && <p>{t("this.article.note")}</p>}</header>
           <ul class="grid">{list(same, 4)}</ul>
         </section>

@@ -59,6 +59,7 @@ function button(path: string, words: string, labelled: boolean): HTMLButtonEleme
   made.type = "button";
   made.part.add("button");
   const sign = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  sign.part.add("icon");
   sign.setAttribute("viewBox", "0 0 24 24");
   sign.setAttribute("aria-hidden", "true");
   const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
