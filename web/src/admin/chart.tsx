@@ -17,14 +17,14 @@ interface LineProps {
 
 const [W, H, LEFT, BOTTOM, TOP, RIGHT] = [640, 220, 56, 26, 10, 12];
 
-/** Round steps: 1, 2 or 5 times a power of ten. */
+/** From at most `low` to at least `high` in round steps: 1, 2 or 5 times a power of ten. */
 export function ticks(low: number, high: number, wanted = 4): number[] {
   const span = high - low || Math.abs(high) || 1;
   const rough = span / wanted;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((n) => n * power).find((size) => size >= rough) ?? rough;
   const out: number[] = [];
-  for (let at = Math.ceil(low / step) * step; at <= high + step * 1e-6; at += step) out.push(Number(at.toPrecision(12)));
+  for (let at = Math.floor(low / step) * step; at < high + step * (1 - 1e-6); at += step) out.push(Number(at.toPrecision(12)));
   return out;
 }
 
@@ -45,7 +45,7 @@ export function Lines({ title, series, x, y, from = 0, xName }: LineProps) {
     <figure class="chart">
       <figcaption>
         <strong>{title}</strong>
-        <span class="legend">{shown.map(({ name }, at) => <span key={name} class={`key line-${at}`}>{name}</span>)}</span>
+        {shown.length > 1 && <span class="legend">{shown.map(({ name }, at) => <span key={name} class={`key line-${at}`}>{name}</span>)}</span>}
       </figcaption>
       <svg viewBox={`0 0 ${W} ${H}`} role="img" aria-label={title}>
         {marks.map((mark) => (
