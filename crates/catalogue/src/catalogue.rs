@@ -31,6 +31,12 @@ pub struct Settings {
     pub languages: Vec<String>,
     /// Currency of prices whose feed names none, as three letters; checked when it is used.
     pub currency: Option<String>,
+    /// Searches that do not say whether to look for articles in the photo do so; `None` is yes.
+    pub detection: Option<bool>,
+    /// Days that feedback is kept; `None` is 365.
+    pub retention_days: Option<u32>,
+    /// Changes of what is there must say what they change (`if-match`).
+    pub require_if_match: bool,
 }
 
 impl Settings {

@@ -228,6 +228,20 @@ pub struct Place {
     pub lon: f64,
 }
 
+/// Mean radius of the earth (IUGG).
+pub(crate) const EARTH_KM: f64 = 6371.0088;
+
+impl Place {
+    /// Along the surface, by the haversine formula on a sphere; at most 0.6 % off the ellipsoid.
+    #[must_use]
+    pub fn distance_km(self, other: Self) -> f64 {
+        let half = |from: f64, to: f64| ((to - from).to_radians() / 2.0).sin().powi(2);
+        let parallels = self.lat.to_radians().cos() * other.lat.to_radians().cos();
+        let h = half(self.lat, other.lat) + parallels * half(self.lon, other.lon);
+        2.0 * EARTH_KM * h.min(1.0).sqrt().asin()
+    }
+}
+
 /// A product that cannot be kept as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("product '{id}' cannot be kept: {field} {reason}")]

@@ -40,6 +40,9 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Serve every catalogue in the home: search page and HTTP API
     Serve(Serve),
+    /// Make, list and revoke the keys of the server; works while it runs
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Bring a folder of pictures or a data set into a catalogue
     Import(Import),
     /// Put one product
@@ -104,6 +107,44 @@ pub(crate) struct Serve {
     /// TOML file with `listen`, `home` and limits; arguments win over it
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key and print it: this once
+    Create(CreateKey),
+    /// List all keys, revoked ones too; secrets are not kept
+    List,
+    /// Make a key useless
+    Revoke {
+        /// Its id, or the whole key
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateKey {
+    /// search, read, write or admin (which holds the others); may be repeated
+    #[arg(long = "right", value_name = "RIGHT", value_delimiter = ',', required_unless_present_any = ["public", "anonymous"])]
+    pub(crate) rights: Vec<twinset_server::Right>,
+    /// Only this catalogue; may be repeated [default: all]
+    #[arg(long = "catalogue", short, value_name = "NAME")]
+    pub(crate) catalogues: Vec<CatalogueName>,
+    /// A web site whose pages may use it, such as https://shop.example; may be repeated [default: none but ours]
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    pub(crate) origins: Vec<String>,
+    /// How often it may be used, such as 300/m [default: no limit; public keys 600/m]
+    #[arg(long, value_name = "N/s|m|h")]
+    pub(crate) rate: Option<twinset_server::Rate>,
+    /// For web pages: only search, always with a rate
+    #[arg(long)]
+    pub(crate) public: bool,
+    /// Requests without a key count as made with this one, so that the search page of the server works
+    #[arg(long)]
+    pub(crate) anonymous: bool,
+    /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -42,6 +42,7 @@ fn run(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Done> {
     match &arguments.command {
         Command::Demo(args) => command::demo::run(args, ui),
         Command::Serve(args) => command::serve::run(args, home.as_deref(), ui),
+        Command::Keys(command) => command::keys::run(command, home.as_deref(), ui),
         Command::Import(args) => command::import::run(args, home.as_deref(), ui),
         Command::Put(args) => command::products::put(args, home.as_deref(), ui),
         Command::Get(args) => command::products::get(args, home.as_deref(), ui),

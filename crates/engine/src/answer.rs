@@ -156,6 +156,23 @@ pub struct SearchAnswer {
     pub facets: Facets,
 }
 
+/// What one photo shows, as a vector.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    /// Unit vector.
+    pub embedding: Vec<f32>,
+    /// Hash of the models, 64 hex digits.
+    pub model: String,
+    /// What was embedded, in pixels of the upright photo.
+    pub rect: Rect,
+    /// Of the upright photo, in pixels.
+    pub width: u32,
+    /// See `width`.
+    pub height: u32,
+    /// Likeliest category.
+    pub category: Option<String>,
+}
+
 /// Two photos compared.
 #[derive(Clone, Debug)]
 pub struct Match {

@@ -1,6 +1,6 @@
 //! One home with its catalogues, opened once a process.
 
-use crate::answer::{Detection, GarmentSeen, Match};
+use crate::answer::{Detection, Embedded, GarmentSeen, Match};
 use crate::features::full_scale;
 use crate::{Decoder, EngineError, Result, Shop, Vision, query};
 use parking_lot::Mutex;
@@ -185,6 +185,15 @@ impl Engine {
             garments: seen.garments.iter().map(garment).collect(),
             chosen: seen.chosen,
         })
+    }
+
+    /// Describes what is meant in a photo as a query would be: the region if one is given, else the garment that a
+    /// search would use, else the whole photo.
+    ///
+    /// # Errors
+    /// The photo cannot be read, or the region lies outside of it.
+    pub fn embed(&self, bytes: &[u8], region: Option<crate::Region>) -> Result<Embedded> {
+        query::embed(&self.shared, bytes, region)
     }
 
     /// Compares the garments meant in two photos.

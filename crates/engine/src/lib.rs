@@ -24,7 +24,7 @@ mod shop;
 mod upkeep;
 mod vision;
 
-pub use answer::{Detection, Facets, GarmentSeen, Hit, Match, Part, SearchAnswer, Timing, Verdict};
+pub use answer::{Detection, Embedded, Facets, GarmentSeen, Hit, Match, Part, SearchAnswer, Timing, Verdict};
 pub use decoder::Decoder;
 pub use engine::{Engine, Options};
 pub use error::EngineError;

@@ -1,6 +1,6 @@
 //! The story of a query: [`search`], readable top to bottom.
 
-use crate::answer::{GarmentSeen, Hit, Match, Part, SearchAnswer, Timing, Verdict, count_facets};
+use crate::answer::{Embedded, GarmentSeen, Hit, Match, Part, SearchAnswer, Timing, Verdict, count_facets};
 use crate::engine::Shared;
 use crate::features::full_scale;
 use crate::follower::Core;
@@ -79,6 +79,28 @@ pub(crate) fn search(core: &Core, request: &SearchRequest) -> Result<SearchAnswe
         more,
         compared,
         timing,
+    })
+}
+
+/// Describes what a search with this photo would search for.
+pub(crate) fn embed(shared: &Shared, bytes: &[u8], region: Option<Region>) -> Result<Embedded> {
+    let decoded = shared.decode(bytes)?;
+    let seen = match region {
+        Some(_) => Seen { garments: Vec::new(), chosen: None },
+        None => shared.vision.see(&decoded.photo),
+    };
+    let target = Target::of(&decoded, &seen, region)?;
+    let described = shared.vision.describe(&decoded.photo, target.rect);
+    Ok(Embedded {
+        embedding: described.embedding,
+        model: shared.vision.name(),
+        rect: target.in_full(&decoded),
+        width: decoded.full_width,
+        height: decoded.full_height,
+        category: match target.garment {
+            Some(i) => Some(seen.garments[i].category.clone()),
+            None => described.category.first().map(|(likeliest, _)| likeliest.clone()),
+        },
     })
 }
 

@@ -1,12 +1,20 @@
-//! Around every request: its id, its log line and numbers, its time limit, and the headers that keep browsers safe.
+//! Around every request: its id, who sent it, its log line and numbers, its time limit, and the headers that keep
+//! browsers safe.
 
-use crate::problem::{CROSS_ORIGIN, INTERNAL, Problem, TIMEOUT};
+use crate::access::{self, Need, Refused};
+use crate::gate::TENANT;
+use crate::intake::Taken;
+use crate::problem::{INTERNAL, Problem, TIMEOUT};
+use crate::rate::Left;
 use crate::state::App;
-use axum::extract::{MatchedPath, Request, State};
+use crate::{intake, replay};
+use axum::RequestExt;
+use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tracing::Instrument;
@@ -25,31 +33,42 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(), geolocation=()"),
 ];
 
-pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Routes whose bodies are streams of any size, timed by their handlers.
+const STREAMED: [&str; 1] = ["/v1/catalogues/{catalogue}/products:import"];
+/// Routes that look at photos: refused before their bodies are read when too many wait already.
+const LOOKING: [&str; 5] = [
+    "/v1/catalogues/{catalogue}/search",
+    "/v1/catalogues/{catalogue}/search:batch",
+    "/v1/detect",
+    "/v1/compare",
+    "/v1/embed",
+];
+
+pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = given_id(request.headers()).unwrap_or_else(new_id);
     let method = request.method().clone();
     // The pattern, not the address: that one may hold what a caller would not want to read in a log.
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", id = %id, method = %method, route = %route);
+    let catalogue = catalogue_of(&mut request).await;
+    let span = tracing::info_span!("request", id = %id, method = %method, route = %route, key = tracing::field::Empty);
 
     app.metrics.in_flight.fetch_add(1, Relaxed);
     let counted = InFlight(app.clone());
-    let mut response = match foreign(&app, &method, request.headers()) {
-        Some(problem) => problem.into_response(),
-        None => match tokio::time::timeout(
-            app.options.request_timeout,
-            next.run(request).instrument(span.clone()),
-        )
-        .await
-        {
-            Ok(response) => response,
-            Err(_) => {
-                let limit = app.options.request_timeout.as_secs();
-                Problem::new(&TIMEOUT, format!("the answer was not ready within {limit} seconds"))
-                    .into_response()
-            }
-        },
+    let left;
+    let admitted = access::admit(&app, &method, &route, catalogue.as_deref(), request.headers());
+    let mut response = match admitted {
+        Err(Refused { problem, left: of }) => {
+            left = of;
+            problem.into_response()
+        }
+        Ok(admitted) => {
+            left = admitted.left;
+            span.record("key", admitted.caller.name());
+            let tenant: Arc<str> = catalogue.unwrap_or_else(|| admitted.caller.name().to_owned()).into();
+            let handled = handle(&app, &route, &tenant, admitted.caller, request, next);
+            TENANT.scope(tenant.clone(), handled).instrument(span.clone()).await
+        }
     };
     drop(counted);
 
@@ -67,6 +86,11 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, value);
     }
+    if let Some(left) = left {
+        tell_quota(headers, left);
+    }
+    // An answer for one key is not for another: neither caches nor browsers may mix them.
+    headers.append(header::VARY, HeaderValue::from_static("authorization, x-api-key"));
     let (status, took) = (response.status(), started.elapsed());
     app.metrics.answered(&route, known_method(&method), status.as_u16(), took);
     let ms = took.as_secs_f64() * 1000.0;
@@ -78,6 +102,75 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
         }
     });
     response
+}
+
+/// The catalogue in the address, decoded.
+async fn catalogue_of(request: &mut Request) -> Option<String> {
+    let params = request.extract_parts::<RawPathParams>().await.ok()?;
+    params.iter().find(|(name, _)| *name == "catalogue").map(|(_, value)| value.to_owned())
+}
+
+/// An admitted request: its body within limits, its answer within time.
+async fn handle(
+    app: &App,
+    route: &str,
+    tenant: &Arc<str>,
+    caller: access::Caller,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let method = request.method().clone();
+    if LOOKING.contains(&route)
+        && method == Method::POST
+        && let Err(problem) = app.vision.would_admit(tenant)
+    {
+        return problem.into_response();
+    }
+    let streamed = STREAMED.contains(&route);
+    if !streamed
+        && intake::announced(request.headers())
+            .is_some_and(|length| length > app.options.max_body_bytes as u64)
+    {
+        let detail = format!("the body has more than the {} bytes allowed", app.options.max_body_bytes);
+        return Problem::new(&crate::problem::BODY_TOO_LARGE, detail).into_response();
+    }
+    let token = match replay::token(&request) {
+        Ok(token) => token.filter(|_| access::need(&method, route) != Need::Open),
+        Err(problem) => return problem.into_response(),
+    };
+    let name = caller.name().to_owned();
+    request.extensions_mut().insert(caller);
+    let (head, body) = request.into_parts();
+    let (body, taken) = app.intake.watch(body, streamed && token.is_none());
+    let request = Request::from_parts(head, body);
+    let limit = app.options.request_timeout;
+    let answer = async {
+        match token {
+            Some(token) => replay::once(app, &name, token, request, next).await.into_response(),
+            None => next.run(request).await,
+        }
+    };
+    let response = match tokio::time::timeout(limit, answer).await {
+        Ok(response) => response,
+        Err(_) => {
+            let detail = format!("the answer was not ready within {} seconds", limit.as_secs());
+            Problem::new(&TIMEOUT, detail).into_response()
+        }
+    };
+    let Taken { fault, .. } = std::mem::take(&mut *taken.lock());
+    // A handler can only say that the body broke off; why is known here.
+    fault.map_or(response, IntoResponse::into_response)
+}
+
+/// As in draft-ietf-httpapi-ratelimit-headers-10.
+fn tell_quota(headers: &mut HeaderMap, left: Left) {
+    let policy = format!("\"key\";q={};w={}", left.rate.requests, left.rate.window_s);
+    let now = format!("\"key\";r={};t={}", left.requests, left.whole_in.as_secs_f64().ceil() as u64);
+    for (name, value) in [("ratelimit-policy", policy), ("ratelimit", now)] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
 }
 
 struct InFlight(App);
@@ -117,23 +210,6 @@ fn explained(response: &mut Response) -> Option<Problem> {
     }
 }
 
-/// A page of another site can make a browser send some requests without asking first. Those that change something are
-/// refused unless that site is allowed.
-fn foreign(app: &App, method: &Method, headers: &HeaderMap) -> Option<Problem> {
-    if method.is_safe() || *method == Method::OPTIONS {
-        return None;
-    }
-    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let origin = text(&header::ORIGIN)?;
-    let own = text(&header::HOST)
-        .is_some_and(|host| origin.split_once("://").is_some_and(|(_, of)| of.eq_ignore_ascii_case(host)));
-    let same_origin = headers.get("sec-fetch-site").is_some_and(|value| value == "same-origin"); // also behind a proxy that changes `host`
-    if own || same_origin || app.options.cors_origins.iter().any(|allowed| allowed == origin) {
-        return None;
-    }
-    Some(Problem::new(&CROSS_ORIGIN, "the page that sent this belongs to another site"))
-}
-
 fn known_method(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
@@ -156,7 +232,7 @@ fn given_id(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Time and chance in 26 letters (ULID): ids sort by time and never meet. Not a secret.
-fn new_id() -> String {
+pub(crate) fn new_id() -> String {
     const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let chance = |seed: u8| {
@@ -166,18 +242,4 @@ fn new_id() -> String {
     };
     let bits = (ms << 80) | (chance(1) << 16 | chance(2) & 0xffff) & ((1 << 80) - 1);
     (0..26).rev().map(|place| char::from(LETTERS[(bits >> (5 * place)) as usize & 31])).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::new_id;
-
-    #[test]
-    fn ids_sort_by_time_and_differ() {
-        let first = new_id();
-        std::thread::sleep(std::time::Duration::from_millis(2));
-        let second = new_id();
-        assert!(first.len() == 26 && first < second, "{first} {second}");
-        assert_ne!(first[10..], second[10..]);
-    }
 }

@@ -5,23 +5,37 @@
 //! blocking thread behind a `gate.rs` of bounded length, so that load beyond what the machine can do is refused at
 //! once and in words, and never piles up.
 //!
+//! Who may ask for what is decided in [`access`], from [`Keys`] in `server.db` of the home.
+//!
 //! - [`serve()`] listens, [`router`] is the same without a socket (tests, other servers).
 //! - `api/` holds one file per resource; `shapes.rs` the JSON that goes in and out; `problem.rs` every failure.
 //! - `pages.rs` serves what `web/` built; nothing a page loads comes from elsewhere.
 
+mod access;
 mod api;
+mod clock;
+mod connection;
+mod feedback;
 mod gate;
 mod guard;
+mod intake;
+mod keys;
 mod metrics;
 mod options;
 mod pages;
 mod problem;
+mod rate;
 mod receive;
+mod replay;
 mod serve;
 mod shapes;
 mod state;
+mod store;
 mod thumbnails;
 
-pub use options::{ExamplePhoto, ServerOptions};
+pub use keys::{Key, Keys, MadeKey, NewKey, Right};
+pub use options::{ExamplePhoto, ServerOptions, TlsFiles};
 pub use problem::{CODES, Code, Problem};
-pub use serve::{ServeError, openapi, router, serve, serve_on};
+pub use rate::Rate;
+pub use serve::{ServeError, guarded, openapi, router, serve, serve_on};
+pub use store::StoreError;

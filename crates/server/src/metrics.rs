@@ -6,7 +6,7 @@
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Upper bounds in seconds.
@@ -45,6 +45,10 @@ pub(crate) struct Metrics {
     durations: Mutex<BTreeMap<String, Histogram>>,
     stages: Mutex<BTreeMap<&'static str, Histogram>>,
     lines: Mutex<BTreeMap<&'static str, u64>>,
+    feedback: Mutex<BTreeMap<&'static str, u64>>,
+    /// Sum and number of measured recalls.
+    recall: Mutex<(f64, u64)>,
+    searches: AtomicU64,
     pub(crate) in_flight: AtomicI64,
 }
 
@@ -63,6 +67,22 @@ impl Metrics {
     /// One line of an import.
     pub(crate) fn line(&self, status: &'static str) {
         *self.lines.lock().entry(status).or_default() += 1;
+    }
+
+    /// One event of feedback, by what became of it.
+    pub(crate) fn feedback(&self, fate: &'static str, events: u64) {
+        *self.feedback.lock().entry(fate).or_default() += events;
+    }
+
+    /// Whether this search is the one of `every` whose recall is measured.
+    pub(crate) fn is_sample(&self, every: u32) -> bool {
+        every > 0 && self.searches.fetch_add(1, Relaxed) % u64::from(every) == 0
+    }
+
+    /// Share of the exact answer's first ten that the index gave.
+    pub(crate) fn recall(&self, share: f64) {
+        let mut recall = self.recall.lock();
+        *recall = (recall.0 + share, recall.1 + 1);
     }
 
     /// Everything counted so far; the caller adds its gauges.
@@ -92,6 +112,24 @@ impl Metrics {
         for (status, count) in self.lines.lock().iter() {
             let _ = writeln!(out, "twinset_import_lines_total{{status=\"{status}\"}} {count}");
         }
+        head(
+            &mut out,
+            "twinset_feedback_events_total",
+            "counter",
+            "Events of feedback by what became of them.",
+        );
+        for (fate, count) in self.feedback.lock().iter() {
+            let _ = writeln!(out, "twinset_feedback_events_total{{fate=\"{fate}\"}} {count}");
+        }
+        let (sum, count) = *self.recall.lock();
+        head(
+            &mut out,
+            "twinset_search_recall_at_10",
+            "summary",
+            "Sampled searches compared with exact ones.",
+        );
+        let _ =
+            writeln!(out, "twinset_search_recall_at_10_sum {sum}\ntwinset_search_recall_at_10_count {count}");
         gauge(
             &mut out,
             "twinset_http_requests_in_flight",

@@ -1,6 +1,7 @@
 //! What the operator may choose.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How the server listens and what it refuses. [`ServerOptions::default`] is right for one machine.
@@ -20,6 +21,17 @@ pub struct ServerOptions {
     pub max_line_bytes: usize,
     /// A request that takes longer is given up, a body that stands still for as long is too.
     pub request_timeout: Duration,
+    /// The head of a request must be there within this time, and a body or a reader may stand still for as long.
+    pub patience: Duration,
+    /// Connections held at the same time; the next ones wait to be accepted.
+    pub max_connections: usize,
+    /// Bytes of all bodies in memory together; a body beyond them is refused with 503.
+    pub body_budget_bytes: usize,
+    /// Certificate and key; `None`: plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// One of so many searches is also answered exactly, and the two compared: the measured recall in the metrics.
+    /// 0: none.
+    pub recall_sample: u32,
     /// Photos looked at at the same time; 0: one a core.
     pub vision_slots: usize,
     /// Requests that may wait for a slot; the next one is refused with 503.
@@ -38,6 +50,11 @@ impl Default for ServerOptions {
             max_picture_bytes: 20 << 20,
             max_line_bytes: 1 << 20,
             request_timeout: Duration::from_secs(60),
+            patience: Duration::from_secs(10),
+            max_connections: 4096,
+            body_budget_bytes: 256 << 20,
+            tls: None,
+            recall_sample: 200,
             vision_slots: 0,
             queue: 64,
             thumbnail_cache_bytes: 64 << 20,
@@ -53,6 +70,15 @@ impl ServerOptions {
             slots => slots,
         }
     }
+}
+
+/// PEM files. They are read when the server starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, then those that vouch for it.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// A photo to try the search with.

@@ -1,5 +1,6 @@
 //! Every failure as `application/problem+json` (RFC 9457), with a stable code and a page that says what to do.
 
+use crate::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -37,8 +38,12 @@ codes! {
         "`errors` names the member or parameter. Members that the API does not know are refused too, since a typing error must not pass in silence.";
     FILTER_SYNTAX "filter_syntax" 400 false, "The filter cannot be read",
         "`detail` tells the column and what was expected there. Texts stand in single quotes: `color in ('red','navy') and price < 100`.";
+    UNAUTHORIZED "unauthorized" 401 false, "A key is needed",
+        "Send `authorization: Bearer tw_...` or `x-api-key: tw_...`. The operator makes keys with `twinset keys create`.";
+    FORBIDDEN "forbidden" 403 false, "This key may not do that",
+        "Use a key that has the right which `detail` names. `twinset keys list` shows what each key may do.";
     CROSS_ORIGIN "cross_origin" 403 false, "This web page may not change anything here",
-        "The request came from a page of another site. The operator can allow that site by its origin.";
+        "The request came from a page of another site. The operator can allow that site by its origin, in the key (`--origin`) or for all (`cors_origins`).";
     NOT_FOUND "not_found" 404 false, "There is nothing at this address",
         "All addresses are listed in /docs.";
     CATALOGUE_NOT_FOUND "catalogue_not_found" 404 false, "There is no such catalogue",
@@ -49,8 +54,14 @@ codes! {
         "The product lists its images by name; one that has only a `url` has no picture stored yet.";
     EXAMPLE_NOT_FOUND "example_not_found" 404 false, "There is no such example photo",
         "List them with GET /v1/catalogues/{catalogue}/examples.";
+    KEY_NOT_FOUND "key_not_found" 404 false, "There is no such key",
+        "List them with GET /v1/keys. A key is named by its id, the part before its secret.";
     METHOD_NOT_ALLOWED "method_not_allowed" 405 false, "This address does not know this method",
         "The header `allow` lists those that it knows.";
+    BODY_STALLED "body_stalled" 408 true, "The body came too slowly",
+        "Send it again over a steady connection; the limits are listed at /version.";
+    IDEMPOTENCY_RUNNING "idempotency_running" 409 true, "The first request is still running",
+        "Wait for its answer, then send this one again to have the same.";
     PRODUCT_EXISTS "product_exists" 409 false, "The product exists already",
         "Import with mode=upsert or mode=update, or choose another id.";
     CATALOGUE_REMOVED "catalogue_removed" 410 false, "The catalogue has been removed",
@@ -73,8 +84,14 @@ codes! {
         "`detail` names the member, its value and the range.";
     NO_PICTURE "no_picture" 422 false, "The product has no stored picture",
         "Put the bytes of one of its images first.";
+    IDEMPOTENCY_MISMATCH "idempotency_mismatch" 422 false, "The idempotency-key belongs to another request",
+        "Use a new key for a new request; the same one only to repeat a request as it was.";
     UNSUPPORTED "unsupported" 422 false, "This server cannot do that",
         "`detail` says what was asked for and what works instead.";
+    PRECONDITION_REQUIRED "precondition_required" 428 false, "This catalogue wants if-match",
+        "Read the resource, and send its `etag` as `if-match` with the change. The catalogue's setting `require_if_match` asks for it.";
+    RATE_LIMITED "rate_limited" 429 true, "This key is used too often",
+        "Wait as long as `retry-after` says. The header `ratelimit` tells with every answer what is left.";
     TIMEOUT "timeout" 503 true, "The request took too long",
         "Try again in a moment, or ask for less at once.";
     BUSY "busy" 503 true, "The server is busy",
@@ -138,6 +155,12 @@ impl Problem {
         Self { code, detail: detail.into(), errors: Vec::new(), retry_after_s }
     }
 
+    /// When the same request may succeed; in whole seconds, at least one.
+    pub(crate) fn retry_after(mut self, wait: std::time::Duration) -> Self {
+        self.retry_after_s = Some((wait.as_secs_f64().ceil() as u64).clamp(1, 3600));
+        self
+    }
+
     pub(crate) fn at(mut self, pointer: impl Into<String>) -> Self {
         self.errors.push(Pointer { pointer: pointer.into(), detail: self.detail.clone() });
         self
@@ -174,6 +197,11 @@ impl Problem {
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if self.code == &UNAUTHORIZED {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"twinset\""));
+        }
         response
     }
 }
@@ -197,6 +225,15 @@ impl From<PhotoError> for Problem {
             Fault::Machine => &BUSY,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Invalid(what) => Self::new(&INVALID_VALUE, what),
+            other => Self::internal(&other),
+        }
     }
 }
 

@@ -5,10 +5,14 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use twinset_catalogue::{Product, Settings};
-use twinset_engine::{GarmentSeen, Hit, SearchAnswer, Verdict};
+use twinset_catalogue::{Place, Product, Settings};
+use twinset_engine::{Embedded, GarmentSeen, Hit, Match, SearchAnswer, Verdict};
 use twinset_photo::Rect;
 use utoipa::ToSchema;
+
+/// A photo small enough to stand in the description: four by four pixels, PNG.
+pub(crate) const EXAMPLE_PHOTO: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAQAAAAECAIAAAAmkwkpAAAAEElEQVR4nGM4q6EBRwzEcQDZsxHRuf4jQQAAAABJRU5ErkJggg==";
 
 /// A box in 0..=1 of the upright picture: left, top, width, height.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -140,6 +144,7 @@ pub(crate) enum Explain {
 /// One search.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(example = json!({"image": {"product": "MT-101-S"}, "filter": "price < 100", "limit": 5, "explain": "parts", "facets": ["color"]}))]
 pub(crate) struct SearchQuery {
     /// Left out in a form, where the part `image` is the photo.
     pub(crate) image: Option<ImageRef>,
@@ -148,7 +153,7 @@ pub(crate) struct SearchQuery {
     /// The part of the photo to search for; wins over what is found.
     pub(crate) region: Option<BoxShape>,
     /// When to look for articles in the photo.
-    pub(crate) detect: Detect,
+    pub(crate) detect: Option<Detect>,
     /// Only products that pass: `color in ('red','navy') and price < 100 and availability = 'in_stock'`.
     pub(crate) filter: Option<String>,
     /// Results wanted, 1 to 500; 24 if left out.
@@ -171,6 +176,24 @@ pub(crate) struct SearchQuery {
     pub(crate) rerank: Option<bool>,
     /// At least this change must be searchable, else 503.
     pub(crate) min_snapshot: Option<u64>,
+    /// Where the shopper is: results tell how far away their place is.
+    pub(crate) near: Option<Near>,
+}
+
+/// Around a point on the earth.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"lat": 37.5665, "lon": 126.978, "within_km": 5.0}))]
+pub(crate) struct Near {
+    /// Degrees, north is positive.
+    #[schema(minimum = -90, maximum = 90)]
+    pub(crate) lat: f64,
+    /// Degrees, east is positive.
+    #[schema(minimum = -180, maximum = 180)]
+    pub(crate) lon: f64,
+    /// Only products whose place is at most so far away; left out: all.
+    #[schema(minimum = 0, maximum = 20_100)]
+    pub(crate) within_km: Option<f64>,
 }
 
 /// How alike, in words. More may be added.
@@ -225,6 +248,66 @@ pub(crate) struct Evidence {
     matched_parts: Vec<MatchedPart>,
 }
 
+/// Two photos compared.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CompareAnswer {
+    /// Calibrated: among pairs scored 0.9, nine of ten are the same article.
+    score: f32,
+    tier: Tier,
+    evidence: Evidence,
+    /// What was compared in the first photo.
+    query_box: BoxShape,
+    /// What was compared in the second photo.
+    result_box: BoxShape,
+}
+
+impl From<Match> for CompareAnswer {
+    fn from(made: Match) -> Self {
+        let ((qw, qh), (rw, rh)) = (made.query_size, made.hit_size);
+        let part = |part: &twinset_engine::Part| MatchedPart {
+            query: BoxShape::new(part.query, qw, qh),
+            result: BoxShape::new(part.hit, rw, rh),
+            score: part.score,
+        };
+        Self {
+            score: made.score,
+            tier: Tier::of(made.verdict, made.score),
+            evidence: Evidence {
+                global: made.global,
+                local: Some(made.local),
+                text: None,
+                matched_parts: made.parts.iter().map(part).collect(),
+            },
+            query_box: BoxShape::new(made.query_rect, qw, qh),
+            result_box: BoxShape::new(made.hit_rect, rw, rh),
+        }
+    }
+}
+
+/// What a photo shows, as a vector.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EmbedAnswer {
+    /// Unit vector. Only vectors of the same `model` can be compared.
+    embedding: Vec<f32>,
+    /// Hash of the model.
+    model: String,
+    /// What was embedded.
+    r#box: BoxShape,
+    /// What it is, if that is known.
+    kind: Option<String>,
+}
+
+impl From<Embedded> for EmbedAnswer {
+    fn from(made: Embedded) -> Self {
+        Self {
+            r#box: BoxShape::new(made.rect, made.width, made.height),
+            embedding: made.embedding,
+            model: made.model,
+            kind: made.category,
+        }
+    }
+}
+
 /// One result.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SearchResult {
@@ -240,6 +323,9 @@ pub(crate) struct SearchResult {
     evidence: Evidence,
     /// Products folded into this result, itself included.
     variants: usize,
+    /// Kilometres from `near` to the product's place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distance_km: Option<f64>,
 }
 
 /// A value with the number of results that claim it.
@@ -263,6 +349,8 @@ pub(crate) struct TookMs {
 /// The answer to one search.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SearchReply {
+    /// Names this search in feedback.
+    id: String,
     /// Changes up to this number were seen.
     snapshot: u64,
     /// Hash of the model.
@@ -286,11 +374,13 @@ pub(crate) struct SearchReply {
 }
 
 impl SearchReply {
-    pub(crate) fn new(answer: SearchAnswer, offset: usize) -> Self {
+    /// `here`: where the shopper is, if that was told.
+    pub(crate) fn new(id: String, answer: SearchAnswer, offset: usize, here: Option<Place>) -> Self {
         let (width, height) = (answer.width, answer.height);
         let next_offset = answer.more.then_some(offset + answer.hits.len());
         let timing = answer.timing;
         Self {
+            id,
             snapshot: answer.seq,
             model: answer.model,
             took_ms: TookMs {
@@ -305,7 +395,7 @@ impl SearchReply {
             searched_region: answer.chosen,
             searched_box: BoxShape::new(answer.query_rect, width, height),
             kind: answer.query_category,
-            results: answer.hits.into_iter().map(|hit| result(hit, width, height)).collect(),
+            results: answer.hits.into_iter().map(|hit| result(hit, width, height, here)).collect(),
             facets: answer
                 .facets
                 .into_iter()
@@ -318,7 +408,8 @@ impl SearchReply {
     }
 }
 
-fn result(hit: Hit, width: u32, height: u32) -> SearchResult {
+fn result(hit: Hit, width: u32, height: u32, here: Option<Place>) -> SearchResult {
+    let distance = here.zip(hit.product.place).map(|(here, there)| here.distance_km(there));
     let part = |part: &twinset_engine::Part| MatchedPart {
         query: BoxShape::new(part.query, width, height),
         result: BoxShape::new(part.hit, hit.width, hit.height),
@@ -336,6 +427,7 @@ fn result(hit: Hit, width: u32, height: u32) -> SearchResult {
             matched_parts: hit.parts.iter().map(part).collect(),
         },
         variants: hit.variants,
+        distance_km: distance.map(|km| (km * 1000.0).round() / 1000.0),
         product: hit.product,
     }
 }
@@ -357,6 +449,8 @@ pub(crate) struct CatalogueShape {
     #[schema(value_type = SettingsSchema)]
     pub(crate) settings: Settings,
     pub(crate) counts: CountsShape,
+    /// Hash of the models that look at its pictures.
+    pub(crate) model: String,
     /// The last change that is durable.
     pub(crate) change: u64,
     /// The last change that is searchable.
@@ -365,13 +459,19 @@ pub(crate) struct CatalogueShape {
 
 /// Choices of a catalogue; it is the catalogue's own [`Settings`] that is read and written.
 #[derive(Serialize, Deserialize, ToSchema)]
-#[schema(as = Settings)]
+#[schema(as = Settings, example = json!({"languages": ["ko", "en"], "currency": "KRW"}))]
 #[allow(dead_code)]
 pub(crate) struct SettingsSchema {
     /// Languages of its texts, as BCP 47 tags.
     languages: Option<Vec<String>>,
     /// Currency of prices that name none, ISO 4217.
     currency: Option<String>,
+    /// Searches that leave out `detect` look for articles in the photo; left out: yes.
+    detection: Option<bool>,
+    /// Days that feedback is kept; left out: 365.
+    retention_days: Option<u32>,
+    /// Changes of what is there need `if-match`, else 428.
+    require_if_match: Option<bool>,
 }
 
 /// Sizes of a catalogue.
@@ -427,7 +527,7 @@ pub(crate) struct ImageShape {
 
 /// A product and all that its seller claims of it. Only `id` is required; what is left out is not claimed.
 #[derive(Serialize, Deserialize, ToSchema)]
-#[schema(as = Product)]
+#[schema(as = Product, example = json!({"id": "MT-101-S", "group_id": "MT-101", "title": "Striped tee", "price": {"amount": "25.00", "currency": "EUR"}, "availability": "in_stock", "color": ["red"], "images": [{"name": "main"}]}))]
 #[allow(dead_code)]
 pub(crate) struct ProductSchema {
     /// Unique in the catalogue, 1 to 256 characters, kept exactly.

@@ -1,9 +1,13 @@
 //! What all handlers share.
 
+use crate::feedback::{Feedback, Searches};
 use crate::gate::Gate;
+use crate::intake::Intake;
+use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::options::ServerOptions;
 use crate::problem::Problem;
+use crate::replay::Running;
 use crate::thumbnails::Thumbnails;
 use axum::body::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -24,8 +28,15 @@ pub(crate) struct Shared {
     pub(crate) vision: Gate,
     /// Work that reads or writes the catalogue.
     pub(crate) store: Gate,
+    /// Work that makes thumbnails: a page asks for dozens at once.
+    pub(crate) pictures: Gate,
+    pub(crate) keys: Keys,
+    pub(crate) running: Running,
+    pub(crate) intake: Intake,
     pub(crate) metrics: Metrics,
     pub(crate) thumbnails: Thumbnails,
+    pub(crate) searches: Searches,
+    feedback: Mutex<HashMap<CatalogueName, Arc<Feedback>>>,
     /// The description of the API, as JSON.
     pub(crate) openapi: Bytes,
     writers: Mutex<HashMap<CatalogueName, Arc<RwLock<()>>>>,
@@ -39,10 +50,14 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    pub(crate) fn new(engine: Arc<Engine>, options: ServerOptions, openapi: &OpenApi) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, options: ServerOptions, keys: Keys, openapi: &OpenApi) -> Self {
         let slots = options.slots();
         Self(Arc::new(Shared {
             engine,
+            keys,
+            running: Running::default(),
+            intake: Intake::new(options.body_budget_bytes, options.patience),
+            pictures: Gate::new("pictures", slots.div_ceil(2), 16 * options.queue),
             vision: Gate::new("vision", slots, options.queue),
             // Writers wait for the disk, not for a core; together they share one flush of it.
             store: Gate::new("store", (4 * slots).max(16), 4 * options.queue),
@@ -50,6 +65,8 @@ impl App {
             thumbnails: Thumbnails::new(options.thumbnail_cache_bytes),
             openapi: openapi.to_json().unwrap_or_default().into(),
             writers: Mutex::default(),
+            searches: Searches::default(),
+            feedback: Mutex::default(),
             options,
         }))
     }
@@ -61,6 +78,23 @@ impl App {
             || Problem::new(&crate::problem::CATALOGUE_NOT_FOUND, "there is no catalogue of this name");
         let name = CatalogueName::parse(name).map_err(|_| missing())?;
         Ok(self.engine.catalogue(&name)?)
+    }
+
+    /// Blocking: the events of a catalogue.
+    pub(crate) fn feedback(&self, shop: &Shop) -> Result<Arc<Feedback>, Problem> {
+        let mut open = self.feedback.lock();
+        if let Some(feedback) = open.get(shop.name()) {
+            return Ok(feedback.clone());
+        }
+        let feedback = Arc::new(Feedback::open(shop.catalogue().dir())?);
+        open.insert(shop.name().clone(), feedback.clone());
+        Ok(feedback)
+    }
+
+    /// Before a catalogue is removed: one of the same name may be made later.
+    pub(crate) fn forget(&self, name: &CatalogueName) {
+        self.feedback.lock().remove(name);
+        self.writers.lock().remove(name);
     }
 
     /// Plain writes of a catalogue hold this for reading, side by side; a write that depends on what it has read

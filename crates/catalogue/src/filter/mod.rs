@@ -35,7 +35,7 @@ mod parse;
 pub(crate) use field::{Field, Term};
 
 use crate::money::Amount;
-use crate::product::{Place, Product};
+use crate::product::{EARTH_KM, Place, Product};
 
 /// A condition over the claims of a product. Prints as a text that parses to the same filter.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,16 +105,9 @@ pub(crate) struct Circle {
     pub(crate) km: f64,
 }
 
-/// Mean radius of the earth (IUGG).
-const EARTH_KM: f64 = 6371.0088;
-
 impl Circle {
-    /// By the haversine formula on a sphere; at most 0.6 % off the ellipsoid.
     pub(crate) fn contains(&self, place: Place) -> bool {
-        let (a, b) = (self.centre, place);
-        let half = |from: f64, to: f64| ((to - from).to_radians() / 2.0).sin().powi(2);
-        let h = half(a.lat, b.lat) + a.lat.to_radians().cos() * b.lat.to_radians().cos() * half(a.lon, b.lon);
-        2.0 * EARTH_KM * h.min(1.0).sqrt().asin() <= self.km
+        self.centre.distance_km(place) <= self.km
     }
 
     /// A box that holds the whole circle: latitudes, and one or two ranges of longitudes.

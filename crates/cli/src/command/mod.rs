@@ -7,6 +7,7 @@ pub(crate) mod embed;
 pub(crate) mod eval;
 pub(crate) mod import;
 pub(crate) mod index;
+pub(crate) mod keys;
 pub(crate) mod model;
 pub(crate) mod products;
 pub(crate) mod search;

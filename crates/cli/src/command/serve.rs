@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use twinset_engine::{Decoder, Engine, Options};
 use twinset_photo::worker::{DecodePool, PoolSettings, this_exe};
-use twinset_server::{ServerOptions, serve_on};
+use twinset_server::{ServerOptions, TlsFiles, guarded, serve_on};
 
 /// The file of `--config`. Everything may be left out.
 #[derive(Debug, Default, Deserialize)]
@@ -24,9 +24,21 @@ struct Config {
     home: Option<PathBuf>,
     /// Web sites whose pages may call the API from a browser.
     cors_origins: Vec<String>,
+    /// Certificate and key; left out: plain HTTP.
+    tls: Option<ConfigTls>,
+    /// One of so many searches is also answered exactly, to measure the index; 0: none.
+    recall_sample: Option<u32>,
     /// Threads that look at new pictures; 0: one a core.
     threads: usize,
     limits: ConfigLimits,
+}
+
+/// PEM files, relative to where the server is started.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigTls {
+    cert: PathBuf,
+    key: PathBuf,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -39,6 +51,9 @@ struct ConfigLimits {
     body_bytes: Option<usize>,
     line_bytes: Option<usize>,
     request_timeout_ms: Option<u64>,
+    stall_ms: Option<u64>,
+    connections: Option<usize>,
+    all_bodies_bytes: Option<usize>,
     vision_slots: Option<usize>,
     queue: Option<usize>,
 }
@@ -51,12 +66,17 @@ pub(crate) fn run(args: &Serve, home: Option<&Path>, ui: &Ui) -> anyhow::Result<
         server.listen = listen;
     }
     server.cors_origins = config.cors_origins;
+    server.tls = config.tls.map(|tls| TlsFiles { cert: tls.cert, key: tls.key });
+    set(&mut server.recall_sample, config.recall_sample);
     let limits = &config.limits;
     let mut decoding = PoolSettings::default();
     set(&mut server.max_picture_bytes, limits.picture_bytes);
     set(&mut server.max_body_bytes, limits.body_bytes);
     set(&mut server.max_line_bytes, limits.line_bytes);
     set(&mut server.request_timeout, limits.request_timeout_ms.map(Duration::from_millis));
+    set(&mut server.patience, limits.stall_ms.map(Duration::from_millis));
+    set(&mut server.max_connections, limits.connections);
+    set(&mut server.body_budget_bytes, limits.all_bodies_bytes);
     set(&mut server.vision_slots, limits.vision_slots);
     set(&mut server.queue, limits.queue);
     set(&mut decoding.limits.max_bytes, limits.picture_bytes.map(|bytes| bytes as u64));
@@ -74,8 +94,13 @@ pub(crate) fn run(args: &Serve, home: Option<&Path>, ui: &Ui) -> anyhow::Result<
     let runtime = tokio::runtime::Runtime::new().context("no threads to be had")?;
     let listener = runtime.block_on(listen(server.listen))?;
     let address = listener.local_addr()?;
-    ui.answer(&json!({ "address": url(address), "home": home }), || {
-        format!("serving {} at {}\n", home.display(), ui.strong(&url(address)))
+    guarded(address, &home)?;
+    let page = match server.tls {
+        Some(_) => url(address).replacen("http://", "https://", 1),
+        None => url(address),
+    };
+    ui.answer(&json!({ "address": page, "home": home }), || {
+        format!("serving {} at {}\n", home.display(), ui.strong(&page))
     })?;
     runtime.block_on(serve_on(listener, engine.clone(), server, interrupt::stop()))?;
     engine.close();

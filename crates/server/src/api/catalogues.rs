@@ -1,12 +1,14 @@
 //! Catalogues: making, listing, removing.
 
-use crate::problem::{INVALID_VALUE, Problem, ProblemBody};
+use super::products::{Tagged, if_match};
+use crate::access::Caller;
+use crate::problem::{CHANGED_MEANWHILE, INVALID_VALUE, PRECONDITION_REQUIRED, Problem, ProblemBody};
 use crate::receive::{body, is_json, json, kind, wrong_kind};
 use crate::shapes::{CatalogueList, CatalogueShape, CountsShape, SettingsSchema};
 use crate::state::App;
-use axum::Json;
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::{Extension, Json};
 use twinset_catalogue::{CatalogueError, CatalogueName, Settings};
 use twinset_engine::{EngineError, Shop};
 
@@ -21,18 +23,22 @@ fn shape(shop: &Shop) -> Result<CatalogueShape, Problem> {
             pictures: counts.pictures,
             images: counts.placements,
         },
+        model: shop.vision().name(),
         change: catalogue.last_seq()?,
         snapshot: shop.seq(),
     })
 }
 
-/// List all catalogues.
+/// List the catalogues that this key reaches.
 #[utoipa::path(get, path = "/v1/catalogues", tag = "catalogues", operation_id = "list_catalogues", responses((status = 200, body = CatalogueList)))]
-pub(crate) async fn list(State(app): State<App>) -> Result<Json<CatalogueList>, Problem> {
+pub(crate) async fn list(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<CatalogueList>, Problem> {
     let state = app.clone();
     let work = move || {
         let mut items = Vec::new();
-        for name in state.engine.catalogues()? {
+        for name in state.engine.catalogues()?.into_iter().filter(|name| caller.reaches(name.as_str())) {
             match state.shop(name.as_str()).and_then(|shop| shape(&shop)) {
                 Ok(item) => items.push(item),
                 // One catalogue that cannot be opened must not hide the others; /readyz tells of it.
@@ -46,6 +52,13 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<CatalogueList>, 
     Ok(Json(app.store.run(work).await?))
 }
 
+/// Of the settings: counts change all the time, and nobody changes them with `if-match`.
+fn etag(shop: &Shop) -> Result<String, Problem> {
+    let settings =
+        serde_json::to_vec(&shop.catalogue().settings()).map_err(|error| Problem::internal(&error))?;
+    Ok(format!("\"{}\"", &blake3::hash(&settings).to_hex()[..16]))
+}
+
 /// Read one catalogue.
 #[utoipa::path(
     get, path = "/v1/catalogues/{catalogue}", tag = "catalogues", operation_id = "get_catalogue", params(("catalogue" = String, Path)),
@@ -54,24 +67,31 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<CatalogueList>, 
 pub(crate) async fn get(
     State(app): State<App>,
     Path(catalogue): Path<String>,
-) -> Result<Json<CatalogueShape>, Problem> {
+) -> Result<Tagged<CatalogueShape>, Problem> {
     let state = app.clone();
-    Ok(Json(app.store.run(move || shape(&*state.shop(&catalogue)?)).await?))
+    let work = move || {
+        let shop = state.shop(&catalogue)?;
+        Ok::<_, Problem>((etag(&shop)?, shape(&shop)?))
+    };
+    let (tag, shape) = app.store.run(work).await?;
+    Ok(([(header::ETAG, tag)], Json(shape)))
 }
 
 /// Make a catalogue, or change its settings.
 ///
 /// The body is optional; a body replaces all settings.
 #[utoipa::path(
-    put, path = "/v1/catalogues/{catalogue}", tag = "catalogues", operation_id = "put_catalogue", params(("catalogue" = String, Path)),
+    put, path = "/v1/catalogues/{catalogue}", tag = "catalogues", operation_id = "put_catalogue",
+    params(("catalogue" = String, Path), ("if-match" = Option<String>, Header)),
     request_body(content = SettingsSchema),
-    responses((status = 200, body = CatalogueShape), (status = 201, body = CatalogueShape), (status = 400, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody))
+    responses((status = 200, body = CatalogueShape), (status = 201, body = CatalogueShape), (status = 400, body = ProblemBody), (status = 412, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 428, body = ProblemBody))
 )]
 pub(crate) async fn put(
     State(app): State<App>,
     Path(catalogue): Path<String>,
     request: Request,
-) -> Result<(StatusCode, Json<CatalogueShape>), Problem> {
+) -> Result<(StatusCode, Tagged<CatalogueShape>), Problem> {
+    let wanted = if_match(request.headers())?;
     let kind = kind(request.headers());
     let bytes = body(request).await?;
     let settings = match bytes.is_empty() {
@@ -83,21 +103,40 @@ pub(crate) async fn put(
         CatalogueName::parse(&catalogue).map_err(|error| Problem::new(&INVALID_VALUE, error.to_string()))?;
     let state = app.clone();
     let work = move || {
+        if wanted.is_some() {
+            state.shop(name.as_str()).and_then(|shop| unchanged(&shop, wanted.as_deref()))?;
+        }
         let (status, shop) = match state.engine.create(&name, settings.clone().unwrap_or_default()) {
             Ok(shop) => (StatusCode::CREATED, shop),
             Err(EngineError::Catalogue(CatalogueError::CatalogueExists { .. })) => {
                 let shop = state.engine.catalogue(&name)?;
                 if let Some(settings) = settings {
+                    unchanged(&shop, wanted.as_deref())?;
                     shop.catalogue().set_settings(settings)?;
                 }
                 (StatusCode::OK, shop)
             }
             Err(error) => return Err(error.into()),
         };
-        Ok::<_, Problem>((status, shape(&shop)?))
+        Ok::<_, Problem>((status, etag(&shop)?, shape(&shop)?))
     };
-    let (status, shape) = app.store.run(work).await?;
-    Ok((status, Json(shape)))
+    let (status, tag, shape) = app.store.run(work).await?;
+    Ok((status, ([(header::ETAG, tag)], Json(shape))))
+}
+
+/// What `if-match` asks for, of the settings.
+fn unchanged(shop: &Shop, wanted: Option<&str>) -> Result<(), Problem> {
+    let tag = etag(shop)?;
+    match wanted {
+        None if shop.catalogue().settings().require_if_match => Err(Problem::new(
+            &PRECONDITION_REQUIRED,
+            "the catalogue is there already, and if-match is missing",
+        )),
+        Some(wanted) if wanted.trim() != "*" && !wanted.split(',').any(|one| one.trim() == tag) => Err(
+            Problem::new(&CHANGED_MEANWHILE, format!("if-match asks for {wanted}, and its etag is {tag}")),
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Remove a catalogue with everything in it.
@@ -114,6 +153,7 @@ pub(crate) async fn delete(
     let state = app.clone();
     let work = move || {
         if let Ok(name) = CatalogueName::parse(&catalogue) {
+            state.forget(&name);
             state.engine.remove(&name)?;
         }
         Ok::<_, Problem>(StatusCode::NO_CONTENT)

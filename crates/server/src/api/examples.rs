@@ -102,7 +102,7 @@ pub(crate) async fn content(
             Some(made) => made,
             None => {
                 let engine = app.engine.clone();
-                let made = app.vision.run(move || key.make(&bytes, engine.options())).await?;
+                let made = app.pictures.run(move || key.make(&bytes, engine.options())).await?;
                 app.thumbnails.put(key, made.clone());
                 made
             }

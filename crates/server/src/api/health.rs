@@ -1,6 +1,8 @@
 //! Alive, ready, counted: what operators and their machines ask.
 
-use crate::metrics::gauge;
+use crate::clock::now_ms;
+use crate::gate::Load;
+use crate::metrics::{gauge, head};
 use crate::problem::Problem;
 use crate::state::App;
 use axum::Json;
@@ -8,7 +10,8 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use serde::Serialize;
-use twinset_engine::State as IndexState;
+use std::fmt::Write;
+use twinset_engine::{Shop, State as IndexState};
 use utoipa::ToSchema;
 
 /// Alive.
@@ -39,13 +42,21 @@ pub(crate) struct Ready {
 #[utoipa::path(get, path = "/readyz", tag = "operation", operation_id = "readyz", responses((status = 200, body = Ready), (status = 503, body = Ready)))]
 pub(crate) async fn readyz(State(app): State<App>) -> Result<(StatusCode, Json<Ready>), Problem> {
     let state = app.clone();
+    // Whoever has no key learns that something is wrong, and not the names of tenants.
+    let hidden = app.keys.ring().locked;
     let work = move || {
         let (mut missing, mut notes) = (Vec::new(), Vec::new());
+        if let Err(error) = state.keys.list() {
+            tracing::error!(%error, "the keys cannot be read");
+            missing.push("the keys cannot be read; the log says why".to_owned());
+        }
         match state.engine.catalogues() {
             Err(_) => missing.push("the home cannot be read; the log says why".to_owned()),
             Ok(names) => {
                 for name in names {
-                    match state.shop(name.as_str()).and_then(|shop| Ok(shop.index_status()?)) {
+                    let status = state.shop(name.as_str()).and_then(|shop| Ok(shop.index_status()?));
+                    let name = if hidden { "(its name is in the log)".to_owned() } else { name.to_string() };
+                    match status {
                         Err(problem) => missing.push(format!(
                             "catalogue {name} cannot be opened ({}); the log says why",
                             problem.code().name
@@ -82,8 +93,9 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<(StatusCode, Json<R
 #[utoipa::path(get, path = "/metrics", tag = "operation", operation_id = "metrics", responses((status = 200, body = String, content_type = "text/plain")))]
 pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
     let mut out = app.metrics.text();
-    for (at, (gate, running, waiting)) in [app.vision.load(), app.store.load()].into_iter().enumerate() {
-        let labels = format!("{{gate=\"{gate}\"}}");
+    let loads = [app.vision.load(), app.store.load(), app.pictures.load()];
+    for (at, Load { name, running, waiting, refused }) in loads.into_iter().enumerate() {
+        let labels = format!("{{gate=\"{name}\"}}");
         let help = |text: &'static str| if at == 0 { text } else { "" };
         gauge(&mut out, "twinset_gate_running", help("Blocking work under way."), &labels, running);
         gauge(
@@ -93,6 +105,15 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse,
             &labels,
             waiting,
         );
+        if at == 0 {
+            head(
+                &mut out,
+                "twinset_gate_refused_total",
+                "counter",
+                "Requests refused because too many waited.",
+            );
+        }
+        let _ = writeln!(out, "twinset_gate_refused_total{labels} {refused}");
     }
     let state = app.clone();
     let work = move || {
@@ -128,6 +149,48 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse,
             );
             gauge(
                 &mut out,
+                "twinset_freshness_seconds",
+                help("Age of the oldest change that is not searchable yet; 0: all are."),
+                &labels,
+                freshness_s(&shop, status.seq, status.last_seq)?,
+            );
+            gauge(
+                &mut out,
+                "twinset_pictures_computed",
+                help("Pictures looked at since the start."),
+                &labels,
+                status.computed,
+            );
+            gauge(
+                &mut out,
+                "twinset_pictures_reused",
+                help("Pictures whose features were there already."),
+                &labels,
+                status.reused,
+            );
+            gauge(
+                &mut out,
+                "twinset_features_damaged",
+                help("Stored features that were damaged and computed again."),
+                &labels,
+                status.damaged_features,
+            );
+            gauge(
+                &mut out,
+                "twinset_index_files_quarantined",
+                help("Damaged index files that were set aside."),
+                &labels,
+                status.quarantined.len(),
+            );
+            gauge(
+                &mut out,
+                "twinset_index_in_trouble",
+                help("1 while the index does not get on; the log says why."),
+                &labels,
+                u8::from(status.last_error.is_some()),
+            );
+            gauge(
+                &mut out,
                 "twinset_change_saved",
                 help("Last change in the saved index."),
                 &labels,
@@ -138,6 +201,14 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse,
     };
     out.push_str(&app.store.run(work).await?);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], out))
+}
+
+fn freshness_s(shop: &Shop, seen: u64, last: u64) -> Result<f64, Problem> {
+    if seen >= last {
+        return Ok(0.0);
+    }
+    let oldest = shop.catalogue().changes_since(seen, 1)?;
+    Ok(oldest.first().map_or(0.0, |change| now_ms().saturating_sub(change.at_ms) as f64 / 1000.0))
 }
 
 /// What runs here, and its limits.
@@ -157,7 +228,13 @@ pub(crate) struct LimitsShape {
     import_line_bytes: usize,
     results: usize,
     offset: usize,
+    batch_searches: usize,
+    feedback_events: usize,
     request_timeout_ms: u64,
+    /// A body that stands still for so long is given up.
+    body_stall_ms: u64,
+    /// Answers are kept for so long for an `idempotency-key`.
+    idempotency_ms: u64,
 }
 
 /// Which version is this?
@@ -174,7 +251,11 @@ pub(crate) async fn version(State(app): State<App>) -> Json<Version> {
             import_line_bytes: options.max_line_bytes,
             results: twinset_engine::MAX_LIMIT,
             offset: twinset_engine::MAX_OFFSET,
+            batch_searches: super::batch::MOST,
+            feedback_events: super::feedback::MOST_EVENTS,
             request_timeout_ms: options.request_timeout.as_millis() as u64,
+            body_stall_ms: options.patience.as_millis() as u64,
+            idempotency_ms: crate::replay::KEPT_MS,
         },
     })
 }

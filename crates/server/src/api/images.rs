@@ -83,6 +83,7 @@ pub(crate) fn percent(text: &str) -> String {
 /// What is claimed about an image.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(example = json!({"alt": "from the front", "role": "main"}))]
 pub(crate) struct ImageClaims {
     /// Where the seller keeps it.
     url: Option<String>,
@@ -102,7 +103,7 @@ pub(crate) struct ImageClaims {
     params(("catalogue" = String, Path), ("id" = String, Path), ("name" = String, Path), WriteParams, ("if-match" = Option<String>, Header)),
     request_body(content((Vec<u8> = "image/*"), (ImageClaims = "application/json"))),
     responses(
-        (status = 200, body = Written), (status = 202, body = Written), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody), (status = 412, body = ProblemBody),
+        (status = 200, body = Written), (status = 202, body = Written), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody), (status = 412, body = ProblemBody), (status = 428, body = ProblemBody),
         (status = 413, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 507, body = ProblemBody),
     )
 )]
@@ -129,7 +130,7 @@ pub(crate) async fn put(
         let lock = state.writers(&shop);
         let _alone = lock.write();
         let record = record(&shop, &id)?;
-        check_match(wanted.as_deref(), Some(&record))?;
+        check_match(&shop, wanted.as_deref(), Some(&record))?;
         let mut product = record.product;
         if !product.images.iter().any(|image| image.name == name) {
             let role = if product.images.is_empty() { Role::Main } else { Role::Additional };
@@ -154,7 +155,7 @@ pub(crate) async fn put(
 #[utoipa::path(
     delete, path = "/v1/catalogues/{catalogue}/products/{id}/images/{name}", tag = "images", operation_id = "delete_image",
     params(("catalogue" = String, Path), ("id" = String, Path), ("name" = String, Path), WriteParams, ("if-match" = Option<String>, Header)),
-    responses((status = 204), (status = 404, body = ProblemBody, description = "no such catalogue or product"), (status = 412, body = ProblemBody))
+    responses((status = 204), (status = 404, body = ProblemBody, description = "no such catalogue or product"), (status = 412, body = ProblemBody), (status = 428, body = ProblemBody))
 )]
 pub(crate) async fn delete(
     State(app): State<App>,
@@ -169,7 +170,7 @@ pub(crate) async fn delete(
         let lock = state.writers(&shop);
         let _alone = lock.write();
         let record = record(&shop, &id)?;
-        check_match(wanted.as_deref(), Some(&record))?;
+        check_match(&shop, wanted.as_deref(), Some(&record))?;
         let mut product = record.product;
         let before = product.images.len();
         product.images.retain(|image| image.name != name);
@@ -251,7 +252,7 @@ pub(crate) async fn send(
                 .ok_or_else(|| Problem::new(&IMAGE_NOT_FOUND, "the picture is not here any more"))?;
             Ok::<_, Problem>(key.make(&original, state.engine.options())?)
         };
-        let bytes = app.vision.run(make).await?;
+        let bytes = app.pictures.run(make).await?;
         app.thumbnails.put(key, bytes.clone());
         (StatusCode::OK, bytes.into())
     };

@@ -1,11 +1,15 @@
 //! One file per resource. Each handler reads strictly, runs the engine behind a gate, and answers with a shape.
 
+mod batch;
 mod catalogues;
+mod compare;
 mod documents;
 mod examples;
+mod feedback;
 mod health;
 mod images;
 mod import;
+mod keys;
 mod line;
 mod products;
 mod search;
@@ -23,6 +27,10 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(search::search))
         .routes(routes!(search::detect))
+        .routes(routes!(batch::batch))
+        .routes(routes!(compare::compare))
+        .routes(routes!(compare::embed))
+        .routes(routes!(feedback::send, feedback::export))
         .routes(routes!(catalogues::list))
         .routes(routes!(catalogues::get, catalogues::put, catalogues::delete))
         .routes(routes!(products::list))
@@ -33,6 +41,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(images::content))
         .routes(routes!(examples::list))
         .routes(routes!(examples::content))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))

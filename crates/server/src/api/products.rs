@@ -1,7 +1,9 @@
 //! Single products: read, put, patch, remove, list.
 
 use super::{Wait, wait};
-use crate::problem::{BAD_REQUEST, CHANGED_MEANWHILE, PRODUCT_NOT_FOUND, Problem, ProblemBody};
+use crate::problem::{
+    BAD_REQUEST, CHANGED_MEANWHILE, PRECONDITION_REQUIRED, PRODUCT_NOT_FOUND, Problem, ProblemBody,
+};
 use crate::receive::{Params, body, is_json, json, kind, wrong_kind};
 use crate::shapes::{ProductList, ProductSchema, Written};
 use crate::state::App;
@@ -57,9 +59,17 @@ fn etag(seq: u64) -> String {
     format!("\"{seq}\"")
 }
 
-/// What `if-match` asks for, checked while no other write can happen.
-pub(crate) fn check_match(wanted: Option<&str>, record: Option<&Record>) -> Result<(), Problem> {
-    let Some(wanted) = wanted else { return Ok(()) };
+/// What `if-match` asks for, checked while no other write can happen. A catalogue may insist on it.
+pub(crate) fn check_match(shop: &Shop, wanted: Option<&str>, record: Option<&Record>) -> Result<(), Problem> {
+    let Some(wanted) = wanted else {
+        return match record {
+            Some(_) if shop.catalogue().settings().require_if_match => Err(Problem::new(
+                &PRECONDITION_REQUIRED,
+                "the product is there already, and if-match is missing",
+            )),
+            _ => Ok(()),
+        };
+    };
     let fits = match record {
         None => false,
         Some(record) => wanted.trim() == "*" || wanted.split(',').any(|one| one.trim() == etag(record.seq)),
@@ -169,7 +179,7 @@ pub(crate) async fn get(
     request_body(content = ProductSchema),
     responses(
         (status = 200, body = Written), (status = 201, body = Written), (status = 202, body = Written, description = "durable, not searchable within the time asked for"),
-        (status = 400, body = ProblemBody), (status = 404, body = ProblemBody), (status = 412, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 507, body = ProblemBody),
+        (status = 400, body = ProblemBody), (status = 404, body = ProblemBody), (status = 412, body = ProblemBody), (status = 428, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 507, body = ProblemBody),
     )
 )]
 pub(crate) async fn put(
@@ -189,12 +199,12 @@ pub(crate) async fn put(
         let shop = state.shop(&catalogue)?;
         let lock = state.writers(&shop);
         let put = ProductPut { product, pictures: Vec::new(), mode: Mode::Upsert };
-        if wanted.is_none() {
+        if wanted.is_none() && !shop.catalogue().settings().require_if_match {
             let _shared = lock.read();
             return write(&shop, put, params);
         }
         let _alone = lock.write();
-        check_match(wanted.as_deref(), shop.catalogue().record(&id)?.as_ref())?;
+        check_match(&shop, wanted.as_deref(), shop.catalogue().record(&id)?.as_ref())?;
         write(&shop, put, params)
     };
     app.store.run(work).await
@@ -240,7 +250,7 @@ pub(crate) fn parse(value: Value) -> Result<Product, Problem> {
     request_body(content((ProductSchema = "application/merge-patch+json"), (ProductSchema = "application/json"))),
     responses(
         (status = 200, body = Written), (status = 202, body = Written), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody),
-        (status = 412, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 507, body = ProblemBody),
+        (status = 412, body = ProblemBody), (status = 428, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 507, body = ProblemBody),
     )
 )]
 pub(crate) async fn patch(
@@ -264,7 +274,7 @@ pub(crate) async fn patch(
         let lock = state.writers(&shop);
         let _alone = lock.write();
         let record = record(&shop, &id)?;
-        check_match(wanted.as_deref(), Some(&record))?;
+        check_match(&shop, wanted.as_deref(), Some(&record))?;
         let mut value = serde_json::to_value(&record.product).map_err(|error| Problem::internal(&error))?;
         merge(&mut value, &patch);
         if value.get("id").and_then(Value::as_str) != Some(&record.product.id) {
@@ -304,7 +314,7 @@ fn merge(target: &mut Value, patch: &Value) {
 #[utoipa::path(
     delete, path = "/v1/catalogues/{catalogue}/products/{id}", tag = "products", operation_id = "delete_product",
     params(("catalogue" = String, Path), ("id" = String, Path), WriteParams, ("if-match" = Option<String>, Header)),
-    responses((status = 204), (status = 404, body = ProblemBody, description = "no such catalogue"), (status = 412, body = ProblemBody), (status = 507, body = ProblemBody))
+    responses((status = 204), (status = 404, body = ProblemBody, description = "no such catalogue"), (status = 412, body = ProblemBody), (status = 428, body = ProblemBody), (status = 507, body = ProblemBody))
 )]
 pub(crate) async fn delete(
     State(app): State<App>,
@@ -317,9 +327,9 @@ pub(crate) async fn delete(
     let work = move || {
         let shop = state.shop(&catalogue)?;
         let lock = state.writers(&shop);
-        let outcomes = if wanted.is_some() {
+        let outcomes = if wanted.is_some() || shop.catalogue().settings().require_if_match {
             let _alone = lock.write();
-            check_match(wanted.as_deref(), shop.catalogue().record(&id)?.as_ref())?;
+            check_match(&shop, wanted.as_deref(), shop.catalogue().record(&id)?.as_ref())?;
             shop.remove(&[id])?
         } else {
             let _shared = lock.read();

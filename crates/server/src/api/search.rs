@@ -1,8 +1,12 @@
 //! Search and detection: a photo in, products or boxes out.
 
+use crate::feedback::Asked;
+use crate::guard::new_id;
 use crate::problem::{INVALID_VALUE, PICTURE_TOO_LARGE, Problem, ProblemBody};
 use crate::receive::{Params, body, form, is_json, is_picture, json, kind, wrong_kind};
-use crate::shapes::{Detect, DetectAnswer, Explain, GroupBy, ImageRef, SearchQuery, SearchReply, regions};
+use crate::shapes::{
+    Detect, DetectAnswer, EXAMPLE_PHOTO, Explain, GroupBy, ImageRef, Near, SearchQuery, SearchReply, regions,
+};
 use crate::state::App;
 use axum::Json;
 use axum::body::Bytes;
@@ -11,7 +15,7 @@ use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use std::time::Duration;
-use twinset_catalogue::Filter;
+use twinset_catalogue::{Filter, Place};
 use twinset_engine::{QueryImage, Region, SearchRequest};
 use twinset_photo::Rect;
 use utoipa::IntoParams;
@@ -106,11 +110,28 @@ pub(crate) async fn search(
     } else {
         return Err(wrong_kind(&kind, "a picture, application/json or multipart/form-data"));
     };
-    let offset = query.offset;
-    let mut asked = engine_request(&app, photo, query)?;
-    asked.min_seq = asked.min_seq.max(params.min_snapshot);
+    Ok(Json(run(&app, catalogue, photo, query, params.min_snapshot).await?))
+}
 
-    let state = app.clone();
+/// One search, whichever way it came.
+pub(crate) async fn run(
+    app: &App,
+    catalogue: String,
+    photo: Option<Bytes>,
+    query: SearchQuery,
+    min_snapshot: Option<u64>,
+) -> Result<SearchReply, Problem> {
+    let (offset, here) = (query.offset, query.near.map(|near| Place { lat: near.lat, lon: near.lon }));
+    let said = query.detect;
+    let of = match &query.image {
+        Some(ImageRef::Product(id)) => Some(id.clone()),
+        _ => None,
+    };
+    let mut asked = engine_request(app, photo, query)?;
+    asked.min_seq = asked.min_seq.max(min_snapshot);
+    let sampled = app.metrics.is_sample(app.options.recall_sample).then(|| asked.clone());
+
+    let (state, name) = (app.clone(), catalogue.clone());
     let answer = app.vision.run(move || {
         let shop = state.shop(&catalogue)?;
         // The engine waits a little by itself; a longer wait would hold a slot that others could use.
@@ -119,6 +140,9 @@ pub(crate) async fn search(
         {
             let detail = format!("changes up to {} are searchable, {seq} was asked for", shop.seq());
             return Err(Problem::new(&crate::problem::SNAPSHOT_NOT_REACHED, detail));
+        }
+        if said.is_none() && shop.catalogue().settings().detection == Some(false) {
+            asked.detect = false;
         }
         Ok(shop.search(&asked)?)
     });
@@ -134,7 +158,27 @@ pub(crate) async fn search(
     ] {
         app.metrics.stage(stage, took_ms);
     }
-    Ok(Json(SearchReply::new(answer, offset)))
+    let found: Vec<String> = answer.hits.iter().map(|hit| hit.product.id.clone()).collect();
+    if let Some(sampled) = sampled.filter(|asked| !asked.exact) {
+        tokio::spawn(measure(app.clone(), name.clone(), sampled, found.clone()));
+    }
+    let id = new_id();
+    app.searches.remember(&id, Asked { catalogue: name, product: of, shown: found });
+    Ok(SearchReply::new(id, answer, offset, here))
+}
+
+/// Answers a search again, exactly, and notes how many of the first ten the index had found.
+async fn measure(app: App, catalogue: String, mut asked: SearchRequest, found: Vec<String>) {
+    asked.exact = true;
+    let state = app.clone();
+    let exact = app.vision.run(move || Ok::<_, Problem>(state.shop(&catalogue)?.search(&asked)?));
+    // Refused under load: then this one is not measured.
+    let Ok(exact) = exact.await else { return };
+    let ids: Vec<&String> = exact.hits.iter().take(10).map(|hit| &hit.product.id).collect();
+    if !ids.is_empty() {
+        let hit = ids.iter().filter(|id| found.contains(id)).count();
+        app.metrics.recall(hit as f64 / ids.len() as f64);
+    }
 }
 
 /// The parts of the form.
@@ -176,13 +220,16 @@ fn engine_request(app: &App, photo: Option<Bytes>, query: SearchQuery) -> Result
             }
         };
     let mut request = SearchRequest::new(image);
-    request.detect = match query.detect {
+    request.detect = match query.detect.unwrap_or_default() {
         Detect::Auto => query.region.is_none(),
         Detect::On => true,
         Detect::Off => false,
     };
     request.region = query.region.map(|r| Region::Fraction(Rect { x: r.x, y: r.y, w: r.w, h: r.h }));
     request.filter = query.filter.as_deref().map(Filter::parse).transpose()?;
+    if let Some(near) = query.near {
+        request.filter = within(near)?.into_iter().chain(request.filter.take()).reduce(Filter::and);
+    }
     request.limit = query.limit.unwrap_or(request.limit);
     request.offset = query.offset;
     request.rerank = query.rerank.unwrap_or(true);
@@ -198,9 +245,31 @@ fn engine_request(app: &App, photo: Option<Bytes>, query: SearchQuery) -> Result
     Ok(request)
 }
 
+/// The filter that `near` stands for.
+fn within(near: Near) -> Result<Option<Filter>, Problem> {
+    let wrong = |at: &str, range: &str| {
+        Err(Problem::new(&INVALID_VALUE, format!("near.{at} is out of its range, {range}"))
+            .at(format!("/near/{at}")))
+    };
+    if !(-90.0..=90.0).contains(&near.lat) {
+        return wrong("lat", "-90 to 90");
+    }
+    if !(-180.0..=180.0).contains(&near.lon) {
+        return wrong("lon", "-180 to 180");
+    }
+    match near.within_km {
+        None => Ok(None),
+        Some(km) if (0.0..=20_100.0).contains(&km) => {
+            Ok(Some(Filter::parse(&format!("within(place, {}, {}, {km})", near.lat, near.lon))?))
+        }
+        Some(_) => wrong("within_km", "0 to 20,100"),
+    }
+}
+
 /// What to look for in a photo without searching.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"image": {"base64": EXAMPLE_PHOTO}}))]
 pub(crate) struct DetectQuery {
     image: ImageRef,
 }
@@ -221,15 +290,7 @@ pub(crate) async fn detect(State(app): State<App>, request: Request) -> Result<J
     let bytes = if kind == "multipart/form-data" {
         form(request).await?.image
     } else if is_json(&kind) {
-        match json::<DetectQuery>(&body(request).await?)?.image {
-            ImageRef::Base64(text) => base64(&text)?,
-            _ => {
-                return Err(super::unsupported(
-                    "detection reads the photo itself: give it as base64, as the body or in a form",
-                )
-                .at("/image"));
-            }
-        }
+        json::<DetectQuery>(&body(request).await?)?.image.bytes("/image")?
     } else if is_picture(&kind) {
         body(request).await?
     } else {
@@ -244,6 +305,18 @@ pub(crate) async fn detect(State(app): State<App>, request: Request) -> Result<J
         regions: regions(&seen.garments, seen.width, seen.height),
         chosen: seen.chosen,
     }))
+}
+
+impl ImageRef {
+    /// The photo itself, where no catalogue is at hand that could have it.
+    pub(crate) fn bytes(self, pointer: &str) -> Result<Bytes, Problem> {
+        match self {
+            Self::Base64(text) => base64(&text),
+            _ => {
+                Err(super::unsupported("this address reads the photo itself: give it as base64").at(pointer))
+            }
+        }
+    }
 }
 
 /// Refuses by length alone, before anything looks inside.

@@ -10,11 +10,13 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 use twinset_engine::{Engine, Options};
 use twinset_photo::{Photo, encode_jpeg};
-use twinset_server::{ServerOptions, router};
+use twinset_server::{Keys, NewKey, Right, ServerOptions, router};
 
 pub(crate) struct House {
     pub(crate) engine: Arc<Engine>,
     router: Router,
+    /// Sent with every request that brings no key of its own.
+    pub(crate) token: Option<String>,
     _home: TempDir,
 }
 
@@ -62,9 +64,17 @@ impl House {
     }
 
     pub(crate) fn with(options: ServerOptions) -> Self {
+        Self::keyed(options, []).0
+    }
+
+    /// With these keys; their tokens come with it.
+    pub(crate) fn keyed<const N: usize>(options: ServerOptions, keys: [NewKey; N]) -> (Self, [String; N]) {
         let home = tempfile::tempdir().expect("a folder");
         let engine = Arc::new(Engine::open(home.path(), Options::default()).expect("an engine"));
-        Self { router: router(engine.clone(), options), engine, _home: home }
+        let store = Keys::open(home.path()).expect("a store of keys");
+        let tokens = keys.map(|key| store.create(key).expect("a key").token);
+        let router = router(engine.clone(), options).expect("a router");
+        (Self { router, engine, token: None, _home: home }, tokens)
     }
 
     /// With a catalogue `main` of these products, searchable.
@@ -98,6 +108,11 @@ impl House {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        if let Some(token) = &self.token
+            && !headers.iter().any(|(name, _)| ["authorization", "x-api-key"].contains(name))
+        {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
         let response = self
             .router
             .clone()
@@ -127,6 +142,11 @@ impl Drop for House {
     fn drop(&mut self) {
         self.engine.close();
     }
+}
+
+/// A key with these rights and nothing else.
+pub(crate) fn key(rights: &[Right]) -> NewKey {
+    NewKey { rights: rights.iter().copied().collect(), ..NewKey::default() }
 }
 
 /// A striped tee on a pale ground.
