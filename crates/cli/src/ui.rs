@@ -35,7 +35,7 @@ impl Ui {
         }
     }
 
-    /// Logs go to stderr; `TWINSET_LOG` (such as `twinset_engine=debug`) wins over `-v`.
+    /// Logs go to stderr, with `--json` as one object a line; `TWINSET_LOG` (such as `twinset_engine=debug`) wins over `-v`.
     pub(crate) fn start_logging(&self) {
         let level = match (self.quiet, self.verbose) {
             (true, _) => "error",
@@ -45,12 +45,16 @@ impl Ui {
         };
         let filter = tracing_subscriber::EnvFilter::try_from_env("TWINSET_LOG")
             .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-        tracing_subscriber::fmt()
+        let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
             .with_ansi(self.colour_err)
-            .with_target(self.verbose > 1)
-            .init();
+            .with_target(self.verbose > 1);
+        // Whoever reads answers by machine reads logs by machine.
+        match self.json {
+            true => log.json().init(),
+            false => log.init(),
+        }
     }
 
     /// The answer: `value` as JSON, or what `human` writes.

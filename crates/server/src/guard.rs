@@ -89,8 +89,10 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     if let Some(left) = left {
         tell_quota(headers, left);
     }
-    // An answer for one key is not for another: neither caches nor browsers may mix them.
-    headers.append(header::VARY, HeaderValue::from_static("authorization, x-api-key"));
+    if route.starts_with("/v1/") {
+        // An answer for one key is not for another: neither caches nor browsers may mix them.
+        headers.append(header::VARY, HeaderValue::from_static("authorization, x-api-key"));
+    }
     let (status, took) = (response.status(), started.elapsed());
     app.metrics.answered(&route, known_method(&method), status.as_u16(), took);
     let ms = took.as_secs_f64() * 1000.0;

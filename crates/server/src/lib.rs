@@ -5,7 +5,7 @@
 //! blocking thread behind a `gate.rs` of bounded length, so that load beyond what the machine can do is refused at
 //! once and in words, and never piles up.
 //!
-//! Who may ask for what is decided in [`access`], from [`Keys`] in `server.db` of the home.
+//! Who may ask for what is decided in `access.rs`, from [`Keys`] in `server.db` of the home.
 //!
 //! - [`serve()`] listens, [`router`] is the same without a socket (tests, other servers).
 //! - `api/` holds one file per resource; `shapes.rs` the JSON that goes in and out; `problem.rs` every failure.

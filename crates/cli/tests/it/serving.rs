@@ -41,3 +41,28 @@ fn the_demo_draws_its_shop_and_answers() {
     assert!((0..6).all(|n| listed.contains(&format!("demo-000{n}"))), "{listed}");
     assert_eq!(demo.stop(), Some(0));
 }
+
+/// Keys are made while the server runs, and it closes at once; others are not served without any.
+#[test]
+fn the_first_key_closes_a_running_server() {
+    let house = House::new();
+    let open = house.command(&["serve", "--listen", "0.0.0.0:0"]).output().unwrap();
+    let told = String::from_utf8_lossy(&open.stderr).into_owned();
+    assert_eq!(open.status.code(), Some(1), "{told}");
+    assert!(told.contains("twinset keys create"), "{told}");
+
+    let server = house.start(&["serve"]);
+    assert_eq!(server.get("/v1/catalogues").0, 200);
+    let made =
+        house.run(&["keys", "create", "--right", "read,search", "--rate", "60/m", "--json"]).ended(0).json();
+    let token = made["token"].as_str().unwrap();
+    std::thread::sleep(Duration::from_millis(1100)); // it looks once a second
+    assert_eq!(server.get("/v1/catalogues").0, 401);
+    let listed = house.run(&["keys", "list"]).ended(0).stdout();
+    assert!(listed.contains("search,read") && listed.contains("60/m") && !listed.contains(token), "{listed}");
+    house.run(&["keys", "create", "--right", "write", "--public"]).ended(2);
+    house.run(&["keys", "revoke", token]).ended(0);
+    house.run(&["keys", "revoke", "nobody"]).ended(1);
+    assert!(house.run(&["keys", "list"]).ended(0).stdout().contains("revoked"));
+    assert_eq!(server.stop(), Some(0));
+}
