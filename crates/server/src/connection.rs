@@ -127,17 +127,23 @@ fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, ServeError> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// A stream whose writes do not wait for ever: a client that reads nothing of its answer is let go.
+/// What tells HTTP/2 from HTTP/1.1 (RFC 9113, 3.4); until then no timer of the protocols runs.
+const PREFACE_BYTES: usize = 24;
+
+/// A stream that does not wait for ever: a client that says nothing, or reads nothing of its answer, is let go.
 struct Patient<S> {
     stream: S,
     patience: Duration,
+    /// Runs until so many bytes have come as tell the protocol, whose own timers go on from there.
+    greeting: Option<Pin<Box<Sleep>>>,
+    read: usize,
     /// Set while a write waits.
     until: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
     fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, until: None }
+        Self { stream, patience, greeting: Some(Box::pin(sleep(patience))), read: 0, until: None }
     }
 
     fn timed<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -158,7 +164,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, into)
+        let before = into.filled().len();
+        let poll = Pin::new(&mut self.stream).poll_read(cx, into);
+        self.read += into.filled().len() - before;
+        if self.read >= PREFACE_BYTES {
+            self.greeting = None;
+        }
+        match &mut self.greeting {
+            Some(greeting) if poll.is_pending() => {
+                ready!(greeting.as_mut().poll(cx));
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client says nothing")))
+            }
+            _ => poll,
+        }
     }
 }
 
