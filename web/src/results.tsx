@@ -55,8 +55,8 @@ const byOffer = (a: Result, b: Result): number =>
   Number(soldOut(a.product)) - Number(soldOut(b.product)) || (amountOf(a.product) === amountOf(b.product) ? 0 : amountOf(a.product) - amountOf(b.product));
 
 /** "+3 variants", "+5 sellers" or nothing. */
-export function alsoAs({ product, others, variants }: Folded): string {
-  const more = variants - 1 + others.reduce((sum, other) => sum + other.variants, 0);
+export function alsoAs({ product, others, variants, copies = [] }: Folded): string {
+  const more = variants - 1 + copies.length + others.reduce((sum, other) => sum + other.variants, 0);
   if (more < 1) return "";
   const sellers = new Set(others.map((other) => other.product.seller).filter((seller) => seller && seller !== product.seller));
   return sellers.size > 0 && sellers.size === more ? plural("sellers", more) : plural("variants", more);
