@@ -37,7 +37,7 @@ async function open(source: Source, catalogue: string): Promise<Photo | null> {
 
 export function App() {
   const [address, setAddress] = useState<Address>(() => read(location));
-  const [main, setMain] = useState<{ name: string; products: number } | null>();
+  const [main, setMain] = useState<{ name: string; products: number; texts: string | undefined } | null>();
   const [photo, setPhoto] = useState<Photo | null>(null);
   const [regions, setRegions] = useState<Region[] | null>(null);
   /** What the server chose to search when nothing was asked for. */
@@ -80,7 +80,8 @@ export function App() {
     catalogues().then(
       (items) => {
         const first = items.find(({ name }) => name === "main") ?? items[0];
-        setMain(first ? { name: first.name, products: first.counts.products } : null);
+        const languages = items.find(({ name }) => name === address.catalogue)?.settings.languages ?? first?.settings.languages;
+        setMain(first ? { name: first.name, products: first.counts.products, texts: languages?.length === 1 ? languages[0] : undefined } : null);
         if (!first) setProblem(new Problem("catalogue_not_found", "there is no catalogue"));
       },
       (reason) => setProblem(asProblem(reason)),
@@ -277,7 +278,7 @@ export function App() {
     );
   };
   const actions: Actions = {
-    catalogue: catalogue ?? "", beside: true, onWhy: setWhy, onSelect: opened, onSimilar: similar,
+    catalogue: catalogue ?? "", beside: true, texts: main?.texts, onWhy: setWhy, onSelect: opened, onSimilar: similar,
     ...(answer?.id ? { opinion: { of: (id) => opinions[id], tell } } : {}),
   };
 

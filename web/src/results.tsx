@@ -55,8 +55,8 @@ const byOffer = (a: Result, b: Result): number =>
   Number(soldOut(a.product)) - Number(soldOut(b.product)) || (amountOf(a.product) === amountOf(b.product) ? 0 : amountOf(a.product) - amountOf(b.product));
 
 /** "+3 variants", "+5 sellers" or nothing. */
-export function alsoAs({ product, others, variants }: Folded): string {
-  const more = variants - 1 + others.reduce((sum, other) => sum + other.variants, 0);
+export function alsoAs({ product, others, variants, copies = [] }: Folded): string {
+  const more = variants - 1 + copies.length + others.reduce((sum, other) => sum + other.variants, 0);
   if (more < 1) return "";
   const sellers = new Set(others.map((other) => other.product.seller).filter((seller) => seller && seller !== product.seller));
   return sellers.size > 0 && sellers.size === more ? plural("sellers", more) : plural("variants", more);
@@ -72,6 +72,8 @@ export interface Actions {
   onSimilar?: (product: string) => void;
   /** Where the operator wants to know. */
   opinion?: { of: (product: string) => Opinion | undefined; tell: (result: Result, opinion: Opinion) => void };
+  /** Of the catalogue's texts, where it has just one. */
+  texts?: string | undefined;
   /** Pages of the shop open beside this one. */
   beside: boolean;
 }
@@ -92,7 +94,7 @@ export function Thumbs({ result }: { result: Result }) {
 }
 
 export function Tile({ result, eager }: { result: Folded; eager: boolean }) {
-  const { catalogue, onWhy, onSelect, onSimilar, beside } = useContext(TileActions);
+  const { catalogue, onWhy, onSelect, onSimilar, texts, beside } = useContext(TileActions);
   const { product } = result;
   const gone = soldOut(product);
   const title = product.title || product.id;
@@ -111,7 +113,7 @@ export function Tile({ result, eager }: { result: Folded; eager: boolean }) {
       </div>
       <div class="tile-words">
         {product.brand && <p class="brand">{product.brand}</p>}
-        <h3>
+        <h3 lang={texts}>
           {product.link
             ? <a href={product.link} onClick={follow} {...(beside ? { target: "_blank", rel: "noopener noreferrer" } : {})}>{title}</a>
             : <button class="as-link" onClick={() => { if (onSelect?.(result) ?? true) onSimilar?.(product.id); }}>{title}</button>}

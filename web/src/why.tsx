@@ -1,7 +1,7 @@
 /** "Why this?": both pictures, the parts that match with the same number on each side, and a plain sentence. */
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
-import { picturePath, type Box, type Part } from "./api";
+import { useEffect, useState } from "preact/hooks";
+import { doubts, picturePath, type Box, type Doubt, type Part } from "./api";
 import { WHOLE } from "./address";
 import { percent, plural, t, word } from "./i18n";
 import { Outside, Twins } from "./icons";
@@ -80,6 +80,12 @@ export function Why({ catalogue, photo, box, result, onClose, onSimilar }: Props
   const { product, evidence } = result;
   const [lit, setLit] = useState<number | null>(null);
   const [ratio, setRatio] = useState<number>();
+  const [doubted, setDoubted] = useState<Doubt[]>([]);
+  useEffect(() => {
+    let here = true;
+    void doubts(catalogue, product.id).then((found) => { if (here) setDoubted(found); });
+    return () => { here = false; };
+  }, [product.id]);
   const parts = evidence.matched_parts;
   const same = result.tier === "identical";
   const apart = !same && (evidence.local ?? 1) < DETAILS_AGREE;
@@ -88,11 +94,16 @@ export function Why({ catalogue, photo, box, result, onClose, onSimilar }: Props
     : parts.length > 0
     ? plural(same ? "sheet.match.identical" : "sheet.match", parts.length)
     : t(same ? "sheet.match.identical.none" : "sheet.match.none");
-  const claims: [string, string][] = [
+  const seen = (field: string): string | undefined => {
+    const doubt = doubted.find((one) => one.field === field);
+    return doubt && (doubt.seen[0] ? t("claim.doubt", { seen: word(field === "color" ? "color" : "kind", doubt.seen[0].value) }) : t("claim.doubt.plain"));
+  };
+  const claims: [string, string, string?][] = [
     [t("claim.id"), product.id],
-    ...CLAIMS.flatMap((name): [string, string][] => {
+    ...(product.product_type?.[0] ? [[t("filter.category"), product.product_type[0].map((name) => word("kind", name)).join(" / "), seen("product_type") ?? seen("category")] as [string, string, string?]] : []),
+    ...CLAIMS.flatMap((name): [string, string, string?][] => {
       const values = product[name];
-      return values?.length ? [[t(`claim.${name}`), values.map((value) => (name === "color" ? word("color", value) : value)).join(", ")]] : [];
+      return values?.length ? [[t(`claim.${name}`), values.map((value) => (name === "color" ? word("color", value) : value)).join(", "), seen(name)]] : [];
     }),
     ...(product.seller ? [[t("claim.seller"), product.seller] as [string, string]] : []),
   ];
@@ -133,9 +144,9 @@ export function Why({ catalogue, photo, box, result, onClose, onSimilar }: Props
           <p class="tile-price"><Price product={product} />{soldOut(product) && <span class="variants">{t("sold.out")}</span>}</p>
           <div class="claims">
             <h4>{t("sheet.claims")}</h4>
-            <dl>{claims.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
+            <dl>{claims.map(([name, value, doubt]) => <div key={name}><dt>{name}</dt><dd>{value}{doubt && <span class="doubt">{doubt}</span>}</dd></div>)}</dl>
           </div>
-          {result.others.length > 0 && (
+          {result.others.length + (result.copies?.length ?? 0) > 0 && (
             <div class="claims">
               <h4>{t("sheet.others")}</h4>
               <ul class="others">
@@ -146,6 +157,7 @@ export function Why({ catalogue, photo, box, result, onClose, onSimilar }: Props
                     {soldOut(other) && <span class="variants">{t("sold.out")}</span>}
                   </li>
                 ))}
+                {result.copies?.map((id) => <li key={id}><button class="as-link under" onClick={() => onSimilar(id)}>{id}</button></li>)}
               </ul>
             </div>
           )}

@@ -2,12 +2,11 @@
 //
 // TWINSET_BIN: the binary (default ../target/release/twinset). CHROMIUM: the browser (default /usr/bin/chromium).
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import { chromium } from "playwright-core";
 
@@ -21,6 +20,15 @@ const freePort = () =>
       probe.close(() => done(port));
     });
   });
+
+/** What the program has printed, once all of it is there. */
+function answerOf(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
 
 /** `twinset ARGUMENTS --listen 127.0.0.1:PORT`, ready to answer, with at least so many products searchable. */
 export async function startServer(args, products = 0) {
@@ -41,9 +49,10 @@ export async function startServer(args, products = 0) {
   const until = Date.now() + 180_000; // drawing and looking at the demo takes a while on a small machine
   for (;;) {
     if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}:\n${log}`);
-    const list = await fetch(`${base}/v1/catalogues`).then((answer) => answer.json(), () => null);
+    const list = await fetch(`${base}/v1/catalogues`).then((answer) => answer.json()).catch(() => null);
     const stocked = list?.items.every(({ counts, change, snapshot }) => counts.products >= products && change === snapshot);
-    if (stocked && (products === 0 || list.items.length > 0)) return { base, stop, ...JSON.parse(told || "{}") };
+    const said = answerOf(told);
+    if (said && stocked && (products === 0 || list.items.length > 0)) return { base, stop, ...said };
     if (Date.now() > until) { await stop(); throw new Error(`the server is not ready:\n${log}`); }
     await new Promise((done) => setTimeout(done, 200));
   }
@@ -51,12 +60,6 @@ export async function startServer(args, products = 0) {
 
 /** The demo; its home stays behind as `home`. */
 export const startDemo = () => startServer(["demo", "--headless", "--keep", "--products", "40"], 40);
-
-/** Runs a command of the binary to its end and reads its JSON. */
-export async function twinset(...args) {
-  const { stdout } = await promisify(execFile)(BIN, [...args, "--json"]);
-  return stdout.trim() ? JSON.parse(stdout) : undefined;
-}
 
 export const openBrowser = () =>
   chromium.launch({

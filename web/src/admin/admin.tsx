@@ -53,7 +53,10 @@ export function Admin() {
     scrollTo({ top: 0 });
     document.getElementById("page")?.focus();
   }, []);
-  useEffect(() => settle(language, t(keyOf(place.page)), false), [place.page]);
+  useEffect(() => {
+    settle(language, t(keyOf(place.page)), false);
+    document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [place.page, all === undefined]);
 
   const catalogue = place.catalogue ?? (all?.find(({ name }) => name === "main") ?? all?.[0])?.name ?? "main";
   const address = (page: string) => `/admin${page ? `/${page}` : ""}${place.catalogue ? `?catalogue=${encodeURIComponent(place.catalogue)}` : ""}`;

@@ -49,6 +49,19 @@ export function useJob(first: Job, changed: () => void): Job {
   return job;
 }
 
+/** Long work that is no job of its own list: one of a kind at a time, asked about by name. */
+export interface Chore { state: string; stage: string; done: number; total: number; result?: unknown; detail?: string | null }
+
+export function ChoreLine({ chore, what }: { chore: Chore; what: string }) {
+  return (
+    <div class="job" role="status">
+      <p><strong>{what}</strong> <State of={chore.state} /> {chore.state === "running" && <span class="quiet">{word(`stage.${chore.stage}`, chore.stage)}</span>}</p>
+      {chore.state === "running" && <div class="progressing"><Bar done={chore.done} total={chore.total} label={what} />{chore.total > 0 && <span>{number(chore.done)} / {number(chore.total)}</span>}</div>}
+      {chore.detail && <p class="trouble">{chore.detail}</p>}
+    </div>
+  );
+}
+
 /** Pause, go on, cancel. */
 export function JobButtons({ job, changed, say }: { job: Job; changed: () => void; say: PageProps["say"] }) {
   const [asking, setAsking] = useState(false);

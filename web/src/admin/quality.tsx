@@ -1,62 +1,78 @@
 /** Data quality: where claims and pictures disagree. A person decides; claims themselves are never rewritten. */
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { picturePath, type Product } from "../api";
+import { call, picturePath, type Product } from "../api";
 import { Img } from "../img";
 import { percent } from "../speech";
 import type { PageProps } from "./admin";
-import { asProblem, at, send, useAsked } from "./ask";
-import { Confirm, csv, Panel, saveAs, Shown, When } from "./bits";
+import { asProblem, at, get, isOffered, send, useAsked } from "./ask";
+import { Confirm, csv, Panel, saveAs, Shown } from "./bits";
 import { Bars } from "./chart";
+import { ChoreLine, type Chore } from "./jobs";
 import { plural, t, word } from "./words";
 
 interface Witness { product: string; image: string; claimed?: string[]; likeness: number }
 interface Finding {
-  id: string; product: string; kind: string; probability?: number | null; claimed?: string[]; seen?: [string, number][]; detail?: string | null; image?: string | null; witnesses?: Witness[];
-  decision?: { accepted?: boolean; note?: string | null; at?: string } | string | null;
+  id: string; product: string; kind: string; field: string; probability: number; claimed: string[]; seen: { value: string; probability: number }[]; image?: string | null; witnesses: Witness[];
+  detail?: string | null; decision?: "accepted" | "rejected" | null; note?: string | null;
 }
-interface FindingList { items: Finding[]; next?: string | null; kinds?: Record<string, number>; total?: number }
+interface FindingList { items: Finding[]; next?: string | null }
 
-const decided = ({ decision }: Finding): "accepted" | "dismissed" | null =>
-  !decision ? null : (typeof decision === "string" ? decision === "accepted" : decision.accepted) ? "accepted" : "dismissed";
+const claimed = (one: Finding): string => one.claimed.join(", ") || "–";
+const seen = (one: Finding): string => one.seen.map(({ value, probability }) => `${value} ${percent(probability)}`).join(", ") || "–";
 
-const claimed = (one: Finding): string => one.claimed?.join(", ") || "–";
-const seen = (one: Finding): string => one.seen?.map(([name, share]) => `${name} ${percent(share)}`).join(", ") || "–";
+/** All of them, part by part. */
+async function everything(path: string): Promise<FindingList> {
+  const items: Finding[] = [];
+  for (let after = ""; items.length < MOST; ) {
+    const page = await get<FindingList>(`${path}${after}`);
+    items.push(...page.items);
+    if (!page.next) break;
+    after = `&after=${encodeURIComponent(page.next)}`;
+  }
+  return { items };
+}
+const MOST = 5000;
 
 export function Quality({ catalogue, say, go }: PageProps) {
   const [kind, setKind] = useState("");
   const [shown, setShown] = useState<"open" | "decided">("open");
-  const findings = useAsked<FindingList>(`${at(catalogue)}/findings?limit=500`);
+  const findings = useAsked<FindingList>(`${at(catalogue)}/findings?limit=500`, 0, everything);
+  const audit = useAsked<Chore | undefined>(`${at(catalogue)}/audit`, 3000, async (path) => { const answer = await call(path); return answer.status === 204 ? undefined : ((await answer.json()) as Chore); });
+  const finished = audit.value?.state === "succeeded";
+  useEffect(() => { if (finished) findings.reload(); }, [finished]);
+  const begin = () => void send("POST", `${at(catalogue)}/audit`).then(audit.reload, (reason) => say({ text: asProblem(reason).detail }));
   const [ticked, setTicked] = useState<Set<string>>(new Set());
-  const [asking, setAsking] = useState<"accepted" | "dismissed" | null>(null);
+  const [asking, setAsking] = useState<"accepted" | "rejected" | null>(null);
 
   const items = findings.value?.items ?? [];
   const kinds = useMemo(() => {
     const counts = new Map<string, number>();
-    for (const one of items) if (!decided(one)) counts.set(one.kind, (counts.get(one.kind) ?? 0) + 1);
+    for (const one of items) if (!one.decision) counts.set(one.kind, (counts.get(one.kind) ?? 0) + 1);
     return [...counts].sort(([, a], [, b]) => b - a);
   }, [items]);
-  const rows = items.filter((one) => (!kind || one.kind === kind) && (shown === "open") === (decided(one) === null));
+  const rows = items.filter((one) => (!kind || one.kind === kind) && (shown === "open") === !one.decision);
   const chosen = rows.filter(({ id }) => ticked.has(id));
   useEffect(() => setTicked(new Set()), [kind, shown]);
 
-  const decide = async (which: Finding[], decision: "accepted" | "dismissed" | null) => {
+  const decide = async (which: Finding[], decision: "accepted" | "rejected" | null) => {
     for (const { id } of which) await send("PATCH", `${at(catalogue)}/findings/${encodeURIComponent(id)}`, { decision });
     setTicked(new Set());
     findings.reload();
   };
-  const one = (finding: Finding, decision: "accepted" | "dismissed") =>
+  const one = (finding: Finding, decision: "accepted" | "rejected") =>
     void decide([finding], decision).then(
       () => say({ text: t(`finding.${decision}`), undo: () => decide([finding], null) }),
       (reason) => say({ text: asProblem(reason).detail }),
     );
   const save = () => saveAs(`findings-${catalogue}.csv`, "text/csv", csv([
     ["id", "product", "kind", "probability", "claimed", "seen", "decision"],
-    ...rows.map((row) => [row.id, row.product, row.kind, row.probability ?? "", claimed(row), seen(row), decided(row) ?? ""]),
+    ...rows.map((row) => [row.id, row.product, row.kind, row.probability, claimed(row), seen(row), row.decision ?? ""]),
   ]));
 
   return (
     <>
-      <Panel title={t("quality.kinds")} note={t("quality.note")}>
+      <Panel title={t("quality.kinds")} note={t("quality.note")} actions={isOffered(findings) && <button class="button small" disabled={audit.value?.state === "running"} onClick={begin}>{t("audit.now")}</button>}>
+        {audit.value && <ChoreLine chore={audit.value} what={t("audit")} />}
         <Shown of={findings} what={t("page.quality")}>
           {() => (kinds.length === 0
             ? <p class="fine">{t("quality.none")}</p>
@@ -76,7 +92,7 @@ export function Quality({ catalogue, say, go }: PageProps) {
           {shown === "open" && rows.length > 0 && (
             <div class="bulk">
               <label class="choice"><input type="checkbox" checked={chosen.length === rows.length} onChange={(event) => setTicked(event.currentTarget.checked ? new Set(rows.map(({ id }) => id)) : new Set())} /><span>{plural("found.findings", rows.length)}</span></label>
-              {chosen.length > 0 && <><button class="button small" onClick={() => setAsking("accepted")}>{plural("accept", chosen.length)}</button><button class="button small" onClick={() => setAsking("dismissed")}>{plural("dismiss", chosen.length)}</button></>}
+              {chosen.length > 0 && <><button class="button small" onClick={() => setAsking("accepted")}>{plural("accept", chosen.length)}</button><button class="button small" onClick={() => setAsking("rejected")}>{plural("dismiss", chosen.length)}</button></>}
             </div>
           )}
           {rows.length === 0 && <p class="quiet">{t("quality.none.here")}</p>}
@@ -86,15 +102,15 @@ export function Quality({ catalogue, say, go }: PageProps) {
                 {shown === "open" && <input type="checkbox" aria-label={row.id} checked={ticked.has(row.id)} onChange={() => setTicked((before) => { const next = new Set(before); if (!next.delete(row.id)) next.add(row.id); return next; })} />}
                 <div class="pair-pictures">
                   <Shot catalogue={catalogue} id={row.product} image={row.image} go={go} />
-                  {row.witnesses?.slice(0, 2).map((one) => <Shot key={one.product} catalogue={catalogue} id={one.product} image={one.image} go={go} />)}
+                  {row.witnesses.slice(0, 2).map((one) => <Shot key={one.product} catalogue={catalogue} id={one.product} image={one.image} go={go} />)}
                 </div>
                 <div class="finding">
-                  <p><strong>{word(`finding.${row.kind}`, row.kind)}</strong>{row.probability != null && <span class="tag">{percent(row.probability)}</span>}</p>
-                  {(row.claimed || row.seen) && <dl class="counts"><div><dt>{t("claimed")}</dt><dd>{claimed(row)}</dd></div><div><dt>{t("seen.instead")}</dt><dd>{seen(row)}</dd></div></dl>}
+                  <p><strong>{word(`finding.${row.kind}`, row.kind)}</strong><span class="tag">{percent(row.probability)}</span></p>
+                  {(row.claimed.length > 0 || row.seen.length > 0) && <dl class="counts"><div><dt>{t("claimed")}</dt><dd>{claimed(row)}</dd></div><div><dt>{t("seen.instead")}</dt><dd>{seen(row)}</dd></div></dl>}
                   {row.detail && <p class="quiet">{row.detail}</p>}
-                  {decided(row)
-                    ? <p class="quiet">{t(`finding.${decided(row)!}`)} {typeof row.decision === "object" && row.decision?.at && <When at={row.decision.at} />} <button class="as-link under" onClick={() => void decide([row], null)}>{t("undo")}</button></p>
-                    : <p class="acts"><button class="button small" onClick={() => one(row, "accepted")}>{t("finding.accept")}<span class="sr"> {row.product}</span></button><button class="button small" onClick={() => one(row, "dismissed")}>{t("finding.dismiss")}<span class="sr"> {row.product}</span></button></p>}
+                  {row.decision
+                    ? <p class="quiet">{t(`finding.${row.decision}`)} <button class="as-link under" onClick={() => void decide([row], null)}>{t("undo")}</button></p>
+                    : <p class="acts"><button class="button small" onClick={() => one(row, "accepted")}>{t("finding.accept")}<span class="sr"> {row.product}</span></button><button class="button small" onClick={() => one(row, "rejected")}>{t("finding.dismiss")}<span class="sr"> {row.product}</span></button></p>}
                 </div>
               </li>
             ))}

@@ -2,49 +2,50 @@
 import { useState } from "preact/hooks";
 import { number, percent } from "../speech";
 import type { PageProps } from "./admin";
-import { asProblem, send, useAsked } from "./ask";
+import { asProblem, isOffered, send, useAsked } from "./ask";
 import { Confirm, DataTable, Panel, Shown, State, When } from "./bits";
 import { Lines, type Series } from "./chart";
-import { JobDetail, type Job } from "./jobs";
+import { ChoreLine, JobDetail, type Chore, type Job } from "./jobs";
 import { t, word } from "./words";
 
-interface Model {
-  id?: string; hash?: string; name?: string; kind?: string; state?: string; active?: boolean; in_use?: boolean; shipped?: boolean; catalogues?: string[];
-  created_at?: string | null; card?: Record<string, unknown> | null; contest?: Contest | null; generations?: Generation[];
-}
-interface Marks { first?: number; first_ten?: number; reciprocal_rank?: number }
-interface Contest { products?: number; questions?: number; old?: Marks; new?: Marks; gain?: [number, number, number] }
-interface Generation { id?: string; model?: string; state?: string; done?: number; total?: number }
-
-const idOf = (model: Model): string => model.id ?? model.hash ?? model.name ?? "";
-const used = (model: Model): boolean => model.active ?? model.in_use ?? model.state === "active";
+interface Model { name: string; kind: string; hash: string; shipped: boolean; used_by: string[]; quality?: Record<string, unknown> | null }
+interface Marks { recall_1: number; recall_10: number; mrr: number }
+interface Contest { products: number; questions: number; old: Marks; new: Marks; mrr_gain: [number, number, number] }
+interface Models { items: Model[]; promotions?: Record<string, Chore> }
 
 interface Point { step?: number; epoch?: number; loss?: number; recall?: number; [name: string]: number | undefined }
 const curve = (job: Job): Point[] => ((job.result as { history?: Point[] } | null | undefined)?.history ?? (job as { history?: Point[] }).history ?? []);
 
 export function Training({ catalogue, say }: PageProps) {
-  const models = useAsked<{ items: Model[] }>("/v1/models", 5000);
+  const models = useAsked<Models>("/v1/models", 3000);
   const jobs = useAsked<{ items: Job[] }>("/v1/jobs?limit=200", 5000);
-  const [asking, setAsking] = useState<Model>();
-  const [job, setJob] = useState<Job>();
+  const [asking, setAsking] = useState<Model | "rollback">();
+  const [force, setForce] = useState(false);
   const [compared, setCompared] = useState<string[]>([]);
   const runs = (value: { items: Job[] }) => value.items.filter(({ kind }) => kind === "training" || kind === "train");
-  const swap = (model: Model) => send<Job>("POST", `/v1/models/${encodeURIComponent(idOf(model))}:promote`, { catalogue }).then((made) => { if (made?.state) setJob(made); models.reload(); });
+  const swap = (path: string, body: unknown) => send("POST", `/v1/models/${path}`, body).then(() => { say({ text: t("started") }); models.reload(); }, (reason) => { throw asProblem(reason); });
+  const chore = models.value?.promotions?.[catalogue];
+  const contest = (chore?.result as { contest?: Contest; in_use?: boolean } | undefined)?.contest;
   return (
     <>
-      {job && <Panel title={t("swap")}><JobDetail job={job} changed={models.reload} say={say} /></Panel>}
-      <Panel title={t("models")} note={t("models.note")}>
+      {chore && (
+        <Panel title={t("swap")} note={chore.state === "succeeded" && contest ? t((chore.result as { in_use?: boolean }).in_use ? "swap.done" : "swap.worse") : undefined}>
+          <ChoreLine chore={chore} what={t("swap")} />
+          {contest && <Contested contest={contest} />}
+        </Panel>
+      )}
+      <Panel title={t("models")} note={t("models.note")} actions={isOffered(models) && <button class="button small" onClick={() => setAsking("rollback")}>{t("rollback")}</button>}>
         <Shown of={models} what={t("models")}>
           {({ items }) => (
             <DataTable
-              caption={t("models")} rows={items} id={idOf} empty={t("models.none")}
-              detail={(model) => <Card model={model} />}
+              caption={t("models")} rows={items} id={({ hash }) => hash} empty={t("models.none")}
+              detail={({ quality }) => (quality ? <dl class="facts">{Object.entries(quality).map(([name, value]) => <div key={name}><dt><code>{name}</code></dt><dd>{typeof value === "object" ? JSON.stringify(value) : String(value)}</dd></div>)}</dl> : <p class="quiet">{t("models.untold")}</p>)}
               columns={[
-                { name: "name", head: t("name"), sort: (model) => model.name ?? idOf(model), cell: (model) => <><strong>{model.name ?? idOf(model)}</strong> {model.shipped && <span class="tag">{t("shipped")}</span>}</> },
-                { name: "hash", head: t("hash"), cell: (model) => <code>{idOf(model).slice(0, 12)}</code> },
-                { name: "kind", head: t("kind"), sort: ({ kind }) => kind ?? "", cell: ({ kind }) => word(`card.${kind}`, kind ?? "–") },
-                { name: "state", head: t("state"), cell: (model) => (used(model) ? <span class="tag">{t("in.use")}</span> : <button class="button small" onClick={() => setAsking(model)}>{t("promote")}<span class="sr"> {idOf(model)}</span></button>) },
-                { name: "created", head: t("created"), sort: ({ created_at }) => created_at ?? "", cell: ({ created_at }) => <When at={created_at} /> },
+                { name: "name", head: t("name"), sort: ({ name }) => name, cell: ({ name, shipped }) => <><strong>{name}</strong> {shipped && <span class="tag">{t("shipped")}</span>}</> },
+                { name: "hash", head: t("hash"), cell: ({ hash }) => <code>{hash.slice(0, 12)}</code> },
+                { name: "kind", head: t("kind"), sort: ({ kind }) => kind, cell: ({ kind }) => word(`card.${kind}`, kind) },
+                { name: "used", head: t("used.by"), cell: ({ used_by }) => used_by.join(", ") || "–" },
+                { name: "state", head: t("state"), cell: (model) => (model.used_by.includes(catalogue) ? <span class="tag">{t("in.use")}</span> : <button class="button small" onClick={() => { setForce(false); setAsking(model); }}>{t("promote")}<span class="sr"> {model.name}</span></button>) },
               ]}
             />
           )}
@@ -81,37 +82,28 @@ export function Training({ catalogue, say }: PageProps) {
         </Shown>
         <pre class="commands" tabIndex={0}><code>{"twinset train embedder --data synth: --run RUN\ntwinset model list"}</code></pre>
       </Panel>
-      {asking && (
-        <Confirm title={t("promote.title", { name: asking.name ?? idOf(asking) })} text={t("promote.text", { catalogue })} act={t("promote")} onClose={() => setAsking(undefined)}
-          onAct={() => swap(asking).catch((reason) => { throw asProblem(reason); })} />
+      {asking === "rollback" && (
+        <Confirm title={t("rollback")} text={t("rollback.text", { catalogue })} act={t("rollback")} onClose={() => setAsking(undefined)} onAct={() => swap("previous:rollback", { catalogue })} />
+      )}
+      {asking && asking !== "rollback" && (
+        <Confirm title={t("promote.title", { name: asking.name })} text={t("promote.text", { catalogue })} act={t("promote")} onClose={() => setAsking(undefined)} onAct={() => swap(`${encodeURIComponent(asking.hash)}:promote`, { catalogue, ...(force ? { force } : {}) })}>
+          <label class="choice"><input type="checkbox" checked={force} onChange={(event) => setForce(event.currentTarget.checked)} /><span>{t("promote.force")}</span></label>
+        </Confirm>
       )}
     </>
   );
 }
 
-function Card({ model }: { model: Model }) {
-  const { contest, card } = model;
-  return (
-    <div class="job">
-      {contest && <Contested contest={contest} />}
-      {card && <dl class="facts">{Object.entries(card).map(([name, value]) => <div key={name}><dt><code>{name}</code></dt><dd>{typeof value === "object" ? JSON.stringify(value) : String(value)}</dd></div>)}</dl>}
-    </div>
-  );
-}
-
 /** Both generations were asked the catalogue's own questions. */
-function Contested({ contest: { old, new: next, questions, gain } }: { contest: Contest }) {
-  const row = (name: string, one: number | undefined, other: number | undefined) => <tr><th scope="row">{name}</th><td class="right">{one === undefined ? "–" : percent(one, 1)}</td><td class="right">{other === undefined ? "–" : percent(other, 1)}</td></tr>;
+function Contested({ contest: { old, new: next, questions, mrr_gain: [gain, low, high] } }: { contest: Contest }) {
+  const rows: [string, keyof Marks][] = [["recall@1", "recall_1"], ["recall@10", "recall_10"], ["MRR", "mrr"]];
+  const fine = (value: number, sign = false) => number(value, { maximumFractionDigits: 3, ...(sign ? { signDisplay: "always" } : {}) });
   return (
     <table>
-      <caption class="table-title">{t("contest", { n: questions ?? 0 })}</caption>
-      <thead><tr><th scope="col">{t("measure")}</th><th scope="col" class="right">{t("in.use")}</th><th scope="col" class="right">{t("this.one")}</th></tr></thead>
-      <tbody>
-        {row("recall@1", old?.first, next?.first)}
-        {row("recall@10", old?.first_ten, next?.first_ten)}
-        {row("MRR", old?.reciprocal_rank, next?.reciprocal_rank)}
-      </tbody>
-      {gain && <tfoot><tr><th scope="row">{t("gain")}</th><td class="right" colSpan={2}>{number(gain[0], { maximumFractionDigits: 3, signDisplay: "always" })} ({number(gain[1], { maximumFractionDigits: 3 })} – {number(gain[2], { maximumFractionDigits: 3 })})</td></tr></tfoot>}
+      <caption class="table-title">{t("contest", { n: questions })}</caption>
+      <thead><tr><th scope="col">{t("measure")}</th><th scope="col" class="right">{t("before")}</th><th scope="col" class="right">{t("this.one")}</th></tr></thead>
+      <tbody>{rows.map(([name, mark]) => <tr key={mark}><th scope="row">{name}</th><td class="right">{percent(old[mark], 1)}</td><td class="right">{percent(next[mark], 1)}</td></tr>)}</tbody>
+      <tfoot><tr><th scope="row">{t("gain")}</th><td class="right" colSpan={2}>{fine(gain, true)} ({fine(low)} – {fine(high)})</td></tr></tfoot>
     </table>
   );
 }

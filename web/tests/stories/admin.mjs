@@ -139,14 +139,14 @@ export function adminStories(shop) {
 
   story("data quality: one finding, then all of a kind; a decision can be taken back", "quality", async ({ page, given, open }) => {
     const { product, catalogue } = shop.photo;
-    const items = [1, 2, 3].map((n) => ({ id: `f${n}`, product: product.id, kind: n === 3 ? "category" : "colour", field: "color", probability: 0.9, claimed: ["red"], seen: [["blue", 0.8]], image: product.images[0].name, decision: null }));
+    const items = [1, 2, 3].map((n) => ({ id: `f${n}`, product: product.id, kind: n === 3 ? "category" : "colour", field: "color", probability: 0.9, claimed: ["red"], seen: [{ value: "blue", probability: 0.8 }], image: product.images[0].name, witnesses: [], decision: null }));
     const told = [];
     await given(`**/v1/catalogues/${catalogue}/findings?*`, () => ({ items, next: null }));
     await page.route("**/findings/*", (route) => {
       const [id, { decision }] = [route.request().url().split("/").pop(), route.request().postDataJSON()];
       told.push([id, decision]);
-      items.find((one) => one.id === id).decision = decision && { accepted: decision === "accepted", at: "2026-01-01T00:00:00Z" };
-      return route.fulfill({ json: {} });
+      items.find((one) => one.id === id).decision = decision;
+      return route.fulfill({ status: 204 });
     });
     await open();
     await page.getByText("blue 80%").first().waitFor();
@@ -162,7 +162,7 @@ export function adminStories(shop) {
     await page.getByRole("dialog").getByText("2 findings are marked as right").waitFor();
     await page.getByRole("dialog").getByRole("button", { name: "Accept 2" }).click();
     await page.getByText("2 decided.").waitFor();
-    assert.deepEqual(told, [["f1", "dismissed"], ["f1", null], ["f1", "accepted"], ["f2", "accepted"]]);
+    assert.deepEqual(told, [["f1", "rejected"], ["f1", null], ["f1", "accepted"], ["f2", "accepted"]]);
   });
 
   story("a feed runs: the steps move by events, its findings are grouped, too many removals are asked about", "feeds", async ({ page, given, open }) => {
@@ -201,11 +201,16 @@ export function adminStories(shop) {
     await accessible(page, "evaluation");
     await shoot(page, "admin-evaluation-charts-1440");
     const history = (base) => Array.from({ length: 9 }, (_, step) => ({ step: step * 100, loss: base / (step + 1), recall: 0.9 - 0.5 / (step + 1) }));
-    await given("**/v1/models", { items: [{ id: "aaaa1111bbbb2222", name: "garment", kind: "embedder", in_use: true, shipped: true }, { id: "cccc", name: "garment-2", kind: "embedder", card: { recall: 0.8 } }] });
+    await given("**/v1/models", {
+      items: [{ hash: "aaaa1111bbbb2222", name: "garment", kind: "embedder", used_by: [shop.photo.catalogue], shipped: true }, { hash: "cccc", name: "garment-2", kind: "embedder", used_by: [], shipped: false, quality: { recall: 0.8 } }],
+      promotions: { [shop.photo.catalogue]: { state: "succeeded", stage: "compare", done: 9, total: 9, result: { in_use: false, contest: { products: 40, questions: 80, old: { recall_1: 0.8, recall_10: 0.9, mrr: 0.85 }, new: { recall_1: 0.7, recall_10: 0.9, mrr: 0.8 }, mrr_gain: [-0.05, -0.09, -0.01] } } } },
+    });
     await given("**/v1/jobs?*", { items: [1, 2].map((n) => ({ id: `run-${n}`, kind: "training", state: "succeeded", created_at: "2026-01-01T00:00:00Z", result: { history: history(n) } })) });
     let promoted;
-    await page.route("**/v1/models/cccc:promote", (route) => { promoted = route.request().postDataJSON(); return route.fulfill({ status: 202, json: {} }); });
+    await page.route("**/v1/models/cccc:promote", (route) => { promoted = route.request().postDataJSON(); return route.fulfill({ status: 202, json: { state: "running", stage: "starting", done: 0, total: 0 } }); });
     await open("training");
+    await page.getByText("The new model does not find more").waitFor();
+    await page.getByRole("row", { name: "recall@1 80% 70%" }).waitFor();
     await page.locator("figure.chart").nth(1).waitFor();
     await accessible(page, "training");
     await shoot(page, "admin-training-runs-1440");

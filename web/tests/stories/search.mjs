@@ -185,7 +185,8 @@ export function searchStories(shop) {
     const sheet = page.getByRole("dialog", { name: "Why this?" });
     await sheet.getByText(/match|similar shape|same article/i).first().waitFor();
     assert.equal(await sheet.getByRole("img").count(), 2);
-    assert.equal(await sheet.locator(".side").nth(0).locator(".part").count(), await sheet.locator(".side").nth(1).locator(".part").count());
+    // The outlines of the catalogue's picture come once its shape is known.
+    await page.waitForFunction(() => { const [a, b] = [...document.querySelectorAll(".side")].map((side) => side.querySelectorAll(".part").length); return a === b; });
     await shoot(page, "why-1280");
     await accessible(page, "why");
     await page.keyboard.press("Escape");

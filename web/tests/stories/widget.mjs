@@ -72,7 +72,7 @@ export function widgetStories(shop) {
     await at.locator('twinset-search input[type="file"]').first().setInputFiles(shop.photo.file);
     await tiles(at).first().waitFor();
     assert.ok((await tiles(at).locator("h3").allTextContents()).includes(shop.photo.product.title));
-    const size = await tiles(at).first().locator("h3").evaluate((one) => { const { fontSize, color, letterSpacing, textTransform } = getComputedStyle(one); return { fontSize, color, letterSpacing, textTransform }; });
+    const size = await tiles(at).last().locator("h3").evaluate((one) => { const { fontSize, color, letterSpacing, textTransform } = getComputedStyle(one); return { fontSize, color, letterSpacing, textTransform }; });
     assert.deepEqual(size, { fontSize: "15px", color: "rgb(21, 22, 15)", letterSpacing: "normal", textTransform: "none" });
     await shoot(at, "widget-results-1280");
     await accessible(at, "widget results");
