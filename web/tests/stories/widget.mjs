@@ -118,6 +118,21 @@ export function widgetStories(shop) {
     await tiles(at).first().waitFor();
   });
 
+  story("with a key every request carries it, those for pictures too", () => '<twinset-search key="tw_pub_a_b"></twinset-search>', async (at) => {
+    const keys = [];
+    // Which origins a key is for is the server's story; here it is let through.
+    await at.route(`${api}/v1/**`, async (route) => {
+      const { origin: _, ...headers } = route.request().headers();
+      keys.push(headers.authorization);
+      const response = await route.fetch({ headers });
+      return route.fulfill({ response, headers: { ...response.headers(), "access-control-allow-origin": site } });
+    });
+    await at.getByRole("button", { name: "Search by photo" }).click();
+    await at.locator('twinset-search input[type="file"]').first().setInputFiles(shop.photo.file);
+    await tiles(at).first().locator('img[src^="blob:"]').waitFor();
+    assert.ok(keys.length >= 3 && keys.every((key) => key === "Bearer tw_pub_a_b"), String(keys));
+  });
+
   story("a product that is not there: the strip hides", () => '<twinset-similar product="none"></twinset-similar>', async (at) => {
     await at.locator("twinset-similar").waitFor({ state: "hidden" });
   });
