@@ -12,12 +12,14 @@ mod catalogue;
 mod error;
 mod features;
 mod filter;
+mod findings;
 mod home;
 mod money;
 mod product;
 mod readers;
 mod schema;
 mod select;
+mod swaps;
 mod verify;
 mod writer;
 
@@ -27,9 +29,11 @@ pub use catalogue::{
 };
 pub use error::CatalogueError;
 pub use filter::{Filter, FilterError};
+pub use findings::{Decision, Finding, FindingFilter, Witness};
 pub use home::{CatalogueName, Home};
 pub use money::{Amount, Currency, Money, MoneyError};
 pub use product::{Availability, Category, Condition, Image, InvalidProduct, Place, Product, Role};
+pub use swaps::Swap;
 pub use twinset_photo::PictureHash;
 
 /// What every call here returns.

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::Failure;
 use crate::{CatalogueError, Result, Settings};
@@ -15,9 +15,12 @@ use crate::{CatalogueError, Result, Settings};
 pub(crate) const DATABASE: &str = "catalogue.db";
 /// `twst`: whose file this is.
 const APPLICATION_ID: i32 = 0x7477_7374;
-/// What this program writes, as `user_version`. Higher numbers are refused.
-pub(crate) const FORMAT: u32 = 1;
+/// What this program writes, as `user_version`: the number of steps. Higher numbers are refused.
+pub(crate) const FORMAT: u32 = STEPS.len() as u32;
+/// Step `n` brings a database of format `n - 1` to format `n`. Steps are added, never changed.
+const STEPS: [&str; 2] = [TABLES, FINDINGS_AND_SWAPS];
 
+/// Format 1.
 const TABLES: &str = "
 CREATE TABLE settings(
     one   INTEGER PRIMARY KEY CHECK (one = 1),
@@ -97,6 +100,37 @@ CREATE TABLE unreadable(
 ) STRICT;
 ";
 
+/// Format 2: what an audit found, what people decided about it, and which models answered since when.
+const FINDINGS_AND_SWAPS: &str = "
+CREATE TABLE findings(
+    finding      TEXT PRIMARY KEY,
+    product      TEXT NOT NULL,
+    kind         TEXT NOT NULL,
+    probability  REAL NOT NULL,
+    body         TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX findings_by_product ON findings(product);
+
+CREATE TABLE decisions(
+    finding      TEXT PRIMARY KEY,
+    product      TEXT NOT NULL,
+    kind         TEXT NOT NULL,
+    probability  REAL NOT NULL,
+    body         TEXT NOT NULL,
+    accepted     INTEGER NOT NULL CHECK (accepted IN (0, 1)),
+    note         TEXT,
+    at_ms        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE swaps(
+    swap      INTEGER PRIMARY KEY AUTOINCREMENT,
+    detector  BLOB CHECK (length(detector) = 32),
+    embedder  BLOB CHECK (length(embedder) = 32),
+    report    TEXT NOT NULL,
+    at_ms     INTEGER NOT NULL
+) STRICT;
+";
+
 /// Writes a new database at `path`, complete and closed when it returns.
 pub(crate) fn create(path: &Path, settings: &Settings) -> Result<()> {
     let make = || -> Result<(), Failure> {
@@ -106,7 +140,7 @@ pub(crate) fn create(path: &Path, settings: &Settings) -> Result<()> {
         configure(&connection)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         let transaction = connection.transaction()?;
-        transaction.execute_batch(TABLES)?;
+        STEPS.iter().try_for_each(|step| transaction.execute_batch(step))?;
         transaction.execute("INSERT INTO settings(one, body) VALUES (1, ?)", [settings.to_json()])?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", FORMAT)?;
@@ -146,12 +180,15 @@ fn known(path: &Path, found: u32) -> Result<()> {
 /// A connection to an existing database that passed [`check`].
 pub(crate) fn connect(path: &Path, writes: bool) -> Result<Connection> {
     let open = || -> Result<(Connection, u32), Failure> {
-        let connection = Connection::open_with_flags(path, flags())?;
+        let mut connection = Connection::open_with_flags(path, flags())?;
         connection.busy_timeout(Duration::from_secs(10))?;
         // Again, now with the write-ahead log: a newer program may have left its number there.
         let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if found <= FORMAT {
             configure(&connection)?;
+            if writes && found < FORMAT {
+                advance(&mut connection, found)?;
+            }
             connection.pragma_update(None, "query_only", !writes)?;
         }
         Ok((connection, found))
@@ -159,6 +196,14 @@ pub(crate) fn connect(path: &Path, writes: bool) -> Result<Connection> {
     let (connection, found) = open().map_err(|failure| failure.at(path))?;
     known(path, found)?;
     Ok(connection)
+}
+
+/// Brings an older database to this program's format, all in one transaction: killed in between, it is as it was.
+fn advance(connection: &mut Connection, found: u32) -> Result<(), Failure> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    STEPS[found as usize..].iter().try_for_each(|step| transaction.execute_batch(step))?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    Ok(transaction.commit()?)
 }
 
 fn flags() -> OpenFlags {

@@ -67,7 +67,7 @@ pub(crate) enum Command {
     /// Look after a catalogue's index
     #[command(subcommand)]
     Index(Index),
-    /// Look at model packages
+    /// Model packages: look at them, keep them, take them into use
     #[command(subcommand)]
     Model(Model),
     /// Train a detector or an embedder
@@ -323,8 +323,31 @@ pub(crate) enum Eval {
     Detection(EvalData),
     /// Are they called by their right names?
     Category(EvalData),
+    /// Are false claims and poor pictures found?
+    Audit(EvalAudit),
     /// Is the index right, fast and small?
     Index(EvalIndex),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalAudit {
+    /// Data set, a catalogue of its own; may be repeated
+    #[arg(long, value_name = "DIR", required = true)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Only this split of each [default: all]
+    #[arg(long, value_name = "S")]
+    pub(crate) split: Option<String>,
+    /// Share of the claims that are made wrong
+    #[arg(long, value_name = "SHARE", default_value_t = 0.15)]
+    pub(crate) noise: f64,
+    /// Times that wrong claims are drawn
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub(crate) draws: u64,
+    /// Seed of the draws and the intervals
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) models: Models,
 }
 
 #[derive(Debug, Args)]
@@ -454,11 +477,43 @@ pub(crate) enum Index {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Model {
+    /// Packages of the program and of the home, and the catalogues that use them
+    List,
     /// The card of a package
     Show {
-        /// `detector` or `embedder` for those inside the binary, or a package's folder [default: both inside]
+        /// `detector` or `embedder` for those inside the binary, a package's folder, or the name or first hash digits
+        /// of one that is kept in the home [default: both inside]
         which: Option<String>,
     },
+    /// Keep packages in the home, so that they can be used by name
+    Import {
+        /// Folder of a package, or of two named `detector` and `embedder`
+        #[arg(required = true)]
+        folders: Vec<PathBuf>,
+    },
+    /// Take other models into use: build beside, compare, swap
+    Use(ModelUse),
+    /// Go back to the models that were in use before
+    Rollback(InCatalogue),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelUse {
+    #[command(flatten)]
+    pub(crate) of: InCatalogue,
+    /// Folder, name or first hash digits of a package; `shipped` for those inside the binary. What is not named is
+    /// the binary's own
+    #[arg(required = true)]
+    pub(crate) models: Vec<String>,
+    /// Take them even if they find less, or if nothing can be said about it
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Threads that look at pictures [default: half the cores]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    pub(crate) threads: usize,
+    /// Share of their time that these threads work
+    #[arg(long, default_value_t = 1.0, value_parser = share)]
+    pub(crate) share: f32,
 }
 
 #[cfg(feature = "train")]
@@ -499,6 +554,12 @@ pub(crate) struct Completion {
     /// Which shell
     #[arg(value_enum)]
     pub(crate) shell: clap_complete::Shell,
+}
+
+/// Above 0, at most 1.
+fn share(text: &str) -> Result<f32, String> {
+    let share = text.parse().ok().filter(|v: &f32| *v > 0.0 && *v <= 1.0);
+    share.ok_or_else(|| "expected a number above 0 and at most 1".to_owned())
 }
 
 /// `X,Y,W,H`.

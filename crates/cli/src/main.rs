@@ -54,7 +54,7 @@ fn run(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Done> {
         Command::Embed(args) => command::embed::run(args, ui),
         Command::Eval(args) => command::eval::run(args, home.as_deref(), ui),
         Command::Index(args) => command::index::run(args, home.as_deref(), ui),
-        Command::Model(args) => command::model::run(args, ui),
+        Command::Model(args) => command::model::run(args, home.as_deref(), ui),
         #[cfg(feature = "train")]
         Command::Train(args) => command::train::run(args, home.as_deref(), ui),
         Command::Ann => command::ann(),

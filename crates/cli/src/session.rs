@@ -74,23 +74,29 @@ impl Eyes {
 /// Detector and embedder: those inside the binary, each replaced by the package of its kind among `paths`.
 pub(crate) fn packages(paths: &[PathBuf]) -> anyhow::Result<(Package, Package)> {
     let (mut detector, mut embedder) = (Package::default_detector(), Package::default_embedder());
+    for package in packages_in(paths)? {
+        match package.card().kind.as_str() {
+            "detector" => detector = package,
+            "embedder" => embedder = package,
+            other => return Err(WrongUse(format!("{}: a model of kind {other}", package.card().name)).into()),
+        }
+    }
+    Ok((detector, embedder))
+}
+
+/// The packages in folders: of a package, or of two named `detector` and `embedder`.
+pub(crate) fn packages_in(paths: &[PathBuf]) -> anyhow::Result<Vec<Package>> {
+    let mut packages = Vec::new();
     for path in paths {
         let inner: Vec<PathBuf> =
             ["detector", "embedder"].iter().map(|kind| path.join(kind)).filter(|p| p.is_dir()).collect();
         let folders =
             if path.join("card.json").is_file() || inner.is_empty() { vec![path.clone()] } else { inner };
         for folder in folders {
-            let package = Package::open(&folder).with_context(|| format!("model {}", folder.display()))?;
-            match package.card().kind.as_str() {
-                "detector" => detector = package,
-                "embedder" => embedder = package,
-                other => {
-                    return Err(WrongUse(format!("{}: a model of kind {other}", folder.display())).into());
-                }
-            }
+            packages.push(Package::open(&folder).with_context(|| format!("model {}", folder.display()))?);
         }
     }
-    Ok((detector, embedder))
+    Ok(packages)
 }
 
 /// The eyes made of [`packages`].

@@ -185,11 +185,15 @@ fn look(core: &Core, picture: PictureHash) -> Result<Look> {
         return Ok(Look::Stopped);
     }
     let Some(bytes) = core.catalogue.picture(&picture)? else { return Ok(Look::Gone) };
+    let start = std::time::Instant::now();
     // A decoder that panics on foreign bytes costs this picture, not the follower.
     let looked = catch_unwind(AssertUnwindSafe(|| {
         let decoded = core.shared.decode(&bytes)?;
         Ok(Features::of(&core.shared.vision, &decoded))
     }));
+    if core.shared.share < 1.0 {
+        std::thread::sleep(start.elapsed().mul_f32(1.0 / core.shared.share - 1.0));
+    }
     Ok(match looked {
         Ok(Ok(features)) => Look::Done(picture, Box::new(features)),
         Ok(Err(EngineError::Photo(error))) if error.fault() != Fault::Machine => {

@@ -2,7 +2,7 @@
 
 use crate::answer::{Detection, Embedded, GarmentSeen, Match};
 use crate::features::full_scale;
-use crate::{Decoder, EngineError, Result, Shop, Vision, query};
+use crate::{Decoder, EngineError, Models, Result, Shop, Vision, query};
 use parking_lot::Mutex;
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 use twinset_catalogue::{CatalogueName, Home, Settings};
@@ -42,18 +42,32 @@ impl Default for Options {
     }
 }
 
-/// What all shops of one engine share.
+/// What all shops of one engine share; a generation of its own has another [`Vision`] in it.
 pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) vision: Arc<Vision>,
     /// Looks at new pictures, for all catalogues together.
-    pub(crate) pool: rayon::ThreadPool,
+    pub(crate) pool: Arc<rayon::ThreadPool>,
+    /// Folder of the index, beside the catalogue's database: each generation has its own.
+    pub(crate) index_folder: String,
+    /// Share of their time, above 0 and at most 1, that the threads of `pool` look at pictures.
+    pub(crate) share: f32,
+}
+
+/// `threads` threads that look at pictures; 0: one a core.
+pub(crate) fn looking_pool(home: &Path, threads: usize) -> Result<Arc<rayon::ThreadPool>> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("look-{i}"));
+    let pool = pool
+        .build()
+        .map_err(|e| EngineError::Disk { path: home.into(), detail: format!("no threads to be had: {e}") })?;
+    Ok(Arc::new(pool))
 }
 
 /// All catalogues of one home. While it is open no other process can open the same home.
 pub struct Engine {
     home: Home,
     shared: Arc<Shared>,
+    models: Models,
     shops: Mutex<HashMap<CatalogueName, Arc<Shop>>>,
 }
 
@@ -71,22 +85,22 @@ impl Engine {
     /// # Errors
     /// As [`Engine::open`].
     pub fn open_with(home: &Path, options: Options, vision: Arc<Vision>) -> Result<Self> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(options.threads)
-            .thread_name(|i| format!("look-{i}"))
-            .build()
-            .map_err(|e| EngineError::Disk {
-                path: home.into(),
-                detail: format!("no threads to be had: {e}"),
-            })?;
-        let shared = Arc::new(Shared { options, vision, pool });
-        Ok(Self { home: Home::open(home)?, shared, shops: Mutex::default() })
+        let pool = looking_pool(home, options.threads)?;
+        let shared = Arc::new(Shared { options, vision, pool, index_folder: "index".into(), share: 1.0 });
+        let models = Models::new(home.join("models"));
+        Ok(Self { home: Home::open(home)?, shared, models, shops: Mutex::default() })
     }
 
     /// The eyes.
     #[must_use]
     pub fn vision(&self) -> &Arc<Vision> {
         &self.shared.vision
+    }
+
+    /// The model packages that are kept in this home.
+    #[must_use]
+    pub fn models(&self) -> &Models {
+        &self.models
     }
 
     /// How it works.
@@ -118,7 +132,8 @@ impl Engine {
         if let Some(shop) = shops.get(name) {
             return Ok(shop.clone());
         }
-        let shop = Arc::new(Shop::open(self.home.open_catalogue(name)?, self.shared.clone())?);
+        let shop =
+            Arc::new(Shop::open(self.home.open_catalogue(name)?, self.shared.clone(), self.models.clone())?);
         shops.insert(name.clone(), shop.clone());
         Ok(shop)
     }
@@ -129,7 +144,11 @@ impl Engine {
     /// It exists, or the disk failed.
     pub fn create(&self, name: &CatalogueName, settings: Settings) -> Result<Arc<Shop>> {
         let mut shops = self.shops.lock();
-        let shop = Arc::new(Shop::open(self.home.create(name, settings)?, self.shared.clone())?);
+        let shop = Arc::new(Shop::open(
+            self.home.create(name, settings)?,
+            self.shared.clone(),
+            self.models.clone(),
+        )?);
         shops.insert(name.clone(), shop.clone());
         Ok(shop)
     }
@@ -206,6 +225,21 @@ impl Engine {
 }
 
 impl Shared {
+    /// The same with other eyes.
+    pub(crate) fn seeing(&self, vision: Arc<Vision>) -> Self {
+        let index_folder = match vision.hash() == self.vision.hash() {
+            true => self.index_folder.clone(),
+            false => format!("index-{}", &vision.name()[..16]),
+        };
+        Self {
+            options: self.options.clone(),
+            vision,
+            pool: self.pool.clone(),
+            index_folder,
+            share: self.share,
+        }
+    }
+
     /// Within our limits, to the side that the models look at.
     pub(crate) fn decode(&self, bytes: &[u8]) -> Result<twinset_photo::Decoded> {
         self.options.decoder.decode(bytes, &self.options.limits, crate::vision::DECODE_SIDE_PX)

@@ -25,6 +25,15 @@ pub enum EngineError {
     #[error("product '{id}' has no stored picture to search with; put its bytes first")]
     NoPicture { id: String },
 
+    #[error("there is no model '{name}'; `twinset model list` shows what there is")]
+    NoSuchModel { name: String },
+    #[error("these models answer already")]
+    SameModels,
+    #[error("no other models were in use before; there is nothing to go back to")]
+    NoEarlierModels,
+    #[error("another generation of this catalogue is being built or swapped; try again when that is done")]
+    GenerationBusy,
+
     // A limit is reached; the same call may succeed later.
     #[error("changes up to {seen} are searchable, {wanted} was asked for; try again in a moment")]
     NotYetSearchable { wanted: u64, seen: u64 },

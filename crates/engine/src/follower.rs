@@ -7,6 +7,7 @@
 
 use crate::change::{self, Step, Unreadable};
 use crate::engine::Shared;
+use crate::trust::Trust;
 use crate::{EngineError, Features, Result};
 use parking_lot::{Condvar, Mutex, RwLock};
 use std::path::{Path, PathBuf};
@@ -71,6 +72,7 @@ pub(crate) struct Rebuild {
 pub(crate) struct Core {
     pub(crate) catalogue: Catalogue,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) trust: Trust,
     index: RwLock<Arc<GraphIndex>>,
     desk: Mutex<Desk>,
     /// The follower sleeps here.
@@ -87,7 +89,7 @@ impl Core {
             Shape { dim: shared.vision.dim(), metric: Metric::InnerProduct, stamp: shared.vision.hash() };
         let last_seq = catalogue.last_seq()?;
         let mut quarantined = Vec::new();
-        let dir = index_dir(&catalogue);
+        let dir = index_dir(&catalogue, &shared);
         let options = shared.options.index;
         let fresh = || GraphIndex::new(shape, options);
         let index = match GraphIndex::open(&dir, shape, options) {
@@ -126,6 +128,7 @@ impl Core {
         Ok(Self {
             catalogue,
             shared,
+            trust: Trust::default(),
             index: RwLock::new(Arc::new(index)),
             desk: Mutex::new(desk),
             called: Condvar::new(),
@@ -141,6 +144,11 @@ impl Core {
 
     pub(crate) fn shape(&self) -> Shape {
         self.index.read().shape()
+    }
+
+    /// Where its index is saved.
+    pub(crate) fn index_dir(&self) -> PathBuf {
+        index_dir(&self.catalogue, &self.shared)
     }
 
     /// Stored features of a picture by the present models; damaged ones count as absent.
@@ -236,7 +244,7 @@ impl Core {
             match (done, error) {
                 (true, None) => return Ok(seq),
                 (true, Some(detail)) => {
-                    return Err(EngineError::Disk { path: index_dir(&self.catalogue), detail });
+                    return Err(EngineError::Disk { path: self.index_dir(), detail });
                 }
                 (false, _) if closed => return Err(EngineError::Closed),
                 (false, _) => {}
@@ -253,20 +261,21 @@ impl Core {
             return Err(EngineError::Closed);
         }
         match self.look(|desk| (desk.saved_seq >= seq, desk.last_error.clone())) {
-            (false, Some(detail)) => Err(EngineError::Disk { path: index_dir(&self.catalogue), detail }),
+            (false, Some(detail)) => Err(EngineError::Disk { path: self.index_dir(), detail }),
             _ => Ok(seq),
         }
     }
 }
 
-/// Where the index of a catalogue is saved.
-pub(crate) fn index_dir(catalogue: &Catalogue) -> PathBuf {
-    catalogue.dir().join("index")
+/// Where a generation's index of a catalogue is saved.
+fn index_dir(catalogue: &Catalogue, shared: &Shared) -> PathBuf {
+    catalogue.dir().join(&shared.index_folder)
 }
 
 /// Renames what cannot be used, so that it can be looked at and is in nobody's way.
 fn set_aside(dir: &Path) -> Result<Option<PathBuf>> {
-    let names = (1..).map(|n| dir.with_file_name(format!("index.damaged-{n}")));
+    let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let names = (1..).map(|n| dir.with_file_name(format!("{name}.damaged-{n}")));
     for name in names {
         if name.exists() {
             continue;
@@ -421,7 +430,7 @@ impl Follower<'_> {
     fn save(&mut self) -> Result<()> {
         let core = self.core;
         let index = core.index.read().clone();
-        let seq = index.save(&index_dir(&core.catalogue))?;
+        let seq = index.save(&core.index_dir())?;
         self.unsaved = Unsaved::default();
         core.tell(|desk| desk.saved_seq = seq);
         // Here, where no picture is being looked at: its features would come back for nothing.

@@ -52,6 +52,16 @@ pub(crate) fn verdict(score: f32) -> Verdict {
     }
 }
 
+/// What the score of a product is worth about which a finding of this kind was accepted.
+pub(crate) fn trust(kind: &str) -> f32 {
+    match kind {
+        // Somebody else's picture: the original comes first.
+        "copy" | "placeholder" => 0.7,
+        "category" | "colour" | "title" => 0.85,
+        _ => 0.95,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,8 +8,11 @@
 //! - [`Engine`]: one home with its catalogues; [`Shop`]: one catalogue, searchable.
 //! - `query.rs` and `change.rs` are the two stories; `follower.rs` keeps the index close behind the
 //!   change log; everything derived (features, index) can be made anew from the catalogue.
+//! - `audit.rs` doubts what sellers claim; `trust.rs` lets a search heed what a person decided about it.
+//! - `generation.rs` builds everything anew with other models beside what answers, and compares; [`Models`] keeps them.
 
 mod answer;
+mod audit;
 mod change;
 mod decoder;
 mod engine;
@@ -17,22 +20,28 @@ mod error;
 mod features;
 mod follower;
 mod fuse;
+mod generation;
 mod import;
+mod models;
 mod query;
 mod request;
 mod shop;
+mod trust;
 mod upkeep;
 mod vision;
 
 pub use answer::{Detection, Embedded, Facets, GarmentSeen, Hit, Match, Part, SearchAnswer, Timing, Verdict};
+pub use audit::AuditReport;
 pub use decoder::Decoder;
 pub use engine::{Engine, Options};
 pub use error::EngineError;
 pub use features::{DamagedFeatures, Features, StoredGarment};
 pub use follower::State;
+pub use generation::{Contest, Marks, Pace};
 pub use import::{ImportProgress, ImportReport, Rejected};
+pub use models::{KnownModel, Models};
 pub use request::{GroupBy, MAX_LIMIT, MAX_OFFSET, QueryImage, Region, SearchRequest};
-pub use shop::Shop;
+pub use shop::{Shop, Taken, Terms};
 pub use twinset_index::GraphOptions;
 pub use upkeep::{IndexStatus, Unreadable, VerifyReport};
 pub use vision::{Described, Seen, Vision};

@@ -15,7 +15,7 @@ use twinset_catalogue::{Placement, Product};
 use twinset_embed::Attributes;
 use twinset_index::{GraphSnapshot, Query, Searcher};
 use twinset_local::{Comparison, compare as compare_parts};
-use twinset_photo::{Decoded, Rect};
+use twinset_photo::{Decoded, PictureHash, Rect};
 
 /// A shopper's box means a garment that it overlaps by this much.
 const SAME_GARMENT_IOU: f32 = 0.5;
@@ -50,6 +50,8 @@ pub(crate) fn search(core: &Core, request: &SearchRequest) -> Result<SearchAnswe
     timing.index = clock.lap();
 
     let compared = if request.rerank { rerank(core, &described, &mut candidates)? } else { 0 };
+    let trust = core.trust.factors(&core.catalogue)?;
+    candidates.iter_mut().for_each(|c| c.score *= trust.get(&c.placement.row).unwrap_or(&1.0));
     candidates.sort_by(Candidate::order);
     timing.local = clock.lap();
 
@@ -128,6 +130,25 @@ pub(crate) fn compare(shared: &Shared, query: &[u8], hit: &[u8]) -> Result<Match
         hit_rect,
         parts: parts_in_full(&shared.vision, query_rect, hit_rect, &comparison),
     })
+}
+
+/// Rows of the products most like a stored picture, best first, at most `wanted`, as a search with this picture
+/// would list them if nobody showed it; `None` if the models could not look at it.
+pub(crate) fn products_like(core: &Core, picture: &PictureHash, wanted: usize) -> Result<Option<Vec<u32>>> {
+    let Some(features) = core.features(picture)? else { return Ok(None) };
+    let query = Described {
+        embedding: features.embedding,
+        local: features.local,
+        attributes: features.attributes,
+        category: Vec::new(),
+    };
+    let request = SearchRequest { limit: wanted, ..SearchRequest::new(QueryImage::Bytes(Vec::new())) };
+    let mut candidates = candidates(core, &*core.snapshot(), &query.embedding, None, &request)?;
+    candidates.retain(|candidate| candidate.placement.picture != *picture);
+    rerank(core, &query, &mut candidates)?;
+    candidates.sort_by(Candidate::order);
+    let best = one_a_group(candidates, 0.0).into_iter().take(wanted);
+    Ok(Some(best.map(|(candidate, _)| candidate.placement.row).collect()))
 }
 
 /// Waits a little for a demanded change.

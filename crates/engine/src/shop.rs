@@ -1,53 +1,106 @@
 //! One catalogue, searchable: the truth, its index, and the thread that keeps them together.
 
 use crate::engine::Shared;
-use crate::follower::{self, Core};
+use crate::follower::Core;
+use crate::generation::{self, Running};
 use crate::{
-    EngineError, Features, ImportProgress, ImportReport, IndexStatus, Result, SearchAnswer, SearchRequest,
-    Unreadable, VerifyReport, Vision, change, import, query, upkeep,
+    AuditReport, Contest, EngineError, Features, ImportProgress, ImportReport, IndexStatus, Models, Pace,
+    Result, SearchAnswer, SearchRequest, Unreadable, VerifyReport, Vision, audit, change, import, query,
+    upkeep,
 };
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use std::{sync::Arc, thread::JoinHandle, time::Duration};
-use twinset_catalogue::{Catalogue, CatalogueName, Outcome, ProductPut};
+use std::collections::HashSet;
+use std::{sync::Arc, time::Duration};
+use twinset_catalogue::{Catalogue, CatalogueName, Outcome, ProductPut, Swap};
+use twinset_nets::Package;
 use twinset_photo::PictureHash;
+
+/// How long a swap waits for answers under way before it lets the old generation end by itself.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// One catalogue with its index. Shared by all threads; dropped: saved and closed.
 pub struct Shop {
-    core: Arc<Core>,
-    follower: Mutex<Option<JoinHandle<()>>>,
+    catalogue: Catalogue,
+    /// The generation that answers. Every call takes it once.
+    running: ArcSwap<Running>,
+    /// With the engine's own eyes.
+    own: Arc<Shared>,
+    models: Models,
+    /// Held while a generation is built or swapped.
+    changing: Mutex<()>,
+}
+
+/// On what terms other models are taken into use.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terms {
+    /// How much of the machine the building may take.
+    pub pace: Pace,
+    /// Take them even if they find less, or if nothing can be said about it.
+    pub force: bool,
+}
+
+/// What became of other models.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Taken {
+    /// They answer now.
+    InUse(Contest),
+    /// They find less than those that answer; what was built is kept.
+    Worse(Contest),
+    /// Too few products have several pictures for a comparison; what was built is kept.
+    Unknown(Contest),
+    /// Told to stop; the same call goes on from here.
+    Stopped,
 }
 
 impl Shop {
-    pub(crate) fn open(catalogue: Catalogue, shared: Arc<Shared>) -> Result<Self> {
-        let core = Arc::new(Core::open(catalogue, shared)?);
-        let thread = std::thread::Builder::new().name(format!("follow-{}", core.catalogue.name()));
-        let thread = thread.spawn({
-            let core = core.clone();
-            move || follower::follow(&core)
-        });
-        let thread = thread.map_err(|e| EngineError::Disk {
-            path: core.catalogue.dir().into(),
-            detail: format!("no thread to be had: {e}"),
-        })?;
-        Ok(Self { core, follower: Mutex::new(Some(thread)) })
+    pub(crate) fn open(catalogue: Catalogue, own: Arc<Shared>, models: Models) -> Result<Self> {
+        let shared = match catalogue.in_use()?.and_then(|swap| swap.models) {
+            None => own.clone(),
+            Some(packages) => match models.vision(packages) {
+                Ok(vision) => Arc::new(own.seeing(vision)),
+                // Better other eyes than none: the index for them is there or is made.
+                Err(error) => {
+                    tracing::error!(catalogue = %catalogue.name(), %error, "the models in use are lost; using our own");
+                    own.clone()
+                }
+            },
+        };
+        let running = ArcSwap::from_pointee(Running::start(catalogue.clone(), shared)?);
+        Ok(Self { catalogue, running, own, models, changing: Mutex::new(()) })
+    }
+
+    fn running(&self) -> Arc<Running> {
+        self.running.load_full()
+    }
+
+    /// Runs a call that writes; if the generation was swapped meanwhile, the one that answers now hears of it.
+    fn writing<T>(&self, write: impl FnOnce(&Core) -> T) -> T {
+        let running = self.running();
+        let written = write(&running.core);
+        let now = self.running();
+        if !Arc::ptr_eq(&running, &now) {
+            now.core.wake();
+        }
+        written
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &CatalogueName {
-        self.core.catalogue.name()
+        self.catalogue.name()
     }
 
     /// The truth: products, claims, pictures. Write through the shop, so that the index learns of it.
     #[must_use]
     pub fn catalogue(&self) -> &Catalogue {
-        &self.core.catalogue
+        &self.catalogue
     }
 
     /// The eyes that look at its pictures.
     #[must_use]
-    pub fn vision(&self) -> &Arc<Vision> {
-        &self.core.shared.vision
+    pub fn vision(&self) -> Arc<Vision> {
+        self.running().core.shared.vision.clone()
     }
 
     /// Puts products with their pictures, in one transaction. When it returns they are durable; they become
@@ -56,7 +109,7 @@ impl Shop {
     /// # Errors
     /// A product that cannot be kept, a full disk: nothing of this call was kept.
     pub fn put(&self, puts: Vec<ProductPut>) -> Result<Vec<Outcome>> {
-        change::put(&self.core, &puts)
+        self.writing(|core| change::put(core, &puts))
     }
 
     /// Removes products, in one transaction. They no longer appear in any search that begins afterwards.
@@ -64,7 +117,7 @@ impl Shop {
     /// # Errors
     /// The disk failed; nothing was removed.
     pub fn remove(&self, ids: &[String]) -> Result<Vec<Outcome>> {
-        change::remove(&self.core, ids)
+        self.writing(|core| change::remove(core, ids))
     }
 
     /// Puts any number of products, in transactions of a few, and waits while more pictures are waiting to be
@@ -80,7 +133,7 @@ impl Shop {
         puts: impl IntoIterator<Item = ProductPut>,
         progress: &mut dyn FnMut(&ImportProgress) -> bool,
     ) -> Result<ImportReport> {
-        import::put_many(&self.core, &mut puts.into_iter(), progress)
+        self.writing(|core| import::put_many(core, &mut puts.into_iter(), progress))
     }
 
     /// Answers a query.
@@ -88,19 +141,19 @@ impl Shop {
     /// # Errors
     /// The photo cannot be read, the request is out of range, or `min_seq` is not reached in time.
     pub fn search(&self, request: &SearchRequest) -> Result<SearchAnswer> {
-        query::search(&self.core, request)
+        query::search(&self.running().core, request)
     }
 
     /// Changes up to this number are searchable.
     #[must_use]
     pub fn seq(&self) -> u64 {
-        self.core.look(|desk| desk.seq)
+        self.running().core.look(|desk| desk.seq)
     }
 
     /// Waits until change `seq` is searchable; `false` if time is up or the shop closed before.
     #[must_use]
     pub fn wait_searchable(&self, seq: u64, timeout: Duration) -> bool {
-        self.core.wait_searchable(seq, timeout)
+        self.running().core.wait_searchable(seq, timeout)
     }
 
     /// What the present models saw in a picture; `None` if they have not looked at it yet or cannot read it.
@@ -108,7 +161,7 @@ impl Shop {
     /// # Errors
     /// The disk failed.
     pub fn features(&self, picture: &PictureHash) -> Result<Option<Features>> {
-        self.core.features(picture)
+        self.running().core.features(picture)
     }
 
     /// Pictures that could not be read, why, and the products that show them.
@@ -116,7 +169,7 @@ impl Shop {
     /// # Errors
     /// The disk failed.
     pub fn unreadable(&self) -> Result<Vec<Unreadable>> {
-        upkeep::unreadable(&self.core)
+        upkeep::unreadable(&self.running().core)
     }
 
     /// How far the index is and what befell it.
@@ -124,7 +177,7 @@ impl Shop {
     /// # Errors
     /// The disk failed.
     pub fn index_status(&self) -> Result<IndexStatus> {
-        upkeep::status(&self.core)
+        upkeep::status(&self.running().core)
     }
 
     /// Compares index and saved file with the catalogue, while everything goes on.
@@ -132,7 +185,7 @@ impl Shop {
     /// # Errors
     /// The disk failed; differences are no error, they are reported.
     pub fn verify_index(&self) -> Result<VerifyReport> {
-        upkeep::verify(&self.core)
+        upkeep::verify(&self.running().core)
     }
 
     /// Makes the index anew from the stored features, beside the present one, and swaps. `progress` is told
@@ -141,7 +194,7 @@ impl Shop {
     /// # Errors
     /// The disk failed; the present index stays.
     pub fn rebuild_index(&self, mut progress: impl FnMut(u64, u64)) -> Result<u64> {
-        self.core.rebuild(&mut progress)
+        self.running().core.rebuild(&mut progress)
     }
 
     /// Waits until everything acknowledged is searchable and saved; returns its number.
@@ -149,16 +202,159 @@ impl Shop {
     /// # Errors
     /// The disk failed, or the shop was closed.
     pub fn flush(&self) -> Result<u64> {
-        self.core.flush()
+        self.running().core.flush()
+    }
+
+    /// Takes other models into use: builds a generation beside the one that answers, compares both on the
+    /// catalogue's own products, and swaps. Searches and changes go on all the while. A package not given is the
+    /// program's own. `progress` is told what is done now, (done, total) of it, and may say `false` to stop before
+    /// the comparison; what was built is kept, and the same call goes on.
+    ///
+    /// # Errors
+    /// They answer already, another change of models is under way, or the disk failed.
+    pub fn use_models(
+        &self,
+        detector: &Package,
+        embedder: &Package,
+        terms: Terms,
+        progress: &mut dyn FnMut(&'static str, u64, u64) -> bool,
+    ) -> Result<Taken> {
+        let _alone = self.changing.try_lock().ok_or(EngineError::GenerationBusy)?;
+        let vision = Arc::new(Vision::new(detector, embedder)?);
+        let old = self.running();
+        if vision.hash() == old.core.shared.vision.hash() {
+            return Err(EngineError::SameModels);
+        }
+        self.models.keep(detector)?;
+        self.models.keep(embedder)?;
+        let shared = self.own.seeing(vision.clone());
+        let building = &mut |done, total| progress("building", done, total);
+        if !generation::prepare(&self.catalogue, shared, terms.pace, building)? {
+            return Ok(Taken::Stopped);
+        }
+        let new = Running::start(self.catalogue.clone(), Arc::new(self.own.seeing(vision)))?;
+        if !new.catch_up(&mut |done, total| progress("catching up", done, total))? {
+            return Ok(Taken::Stopped);
+        }
+        let contest = generation::contest(&old.core, &new.core, &mut |done, total| {
+            progress("comparing", done, total);
+        })?;
+        if !terms.force && contest.is_worse() {
+            return Ok(Taken::Worse(contest));
+        }
+        if !terms.force && !contest.counts() {
+            return Ok(Taken::Unknown(contest));
+        }
+        drop(old);
+        self.swap(new, &contest)?;
+        self.retire()?;
+        Ok(Taken::InUse(contest))
+    }
+
+    /// Goes back to the models that answered before those that answer now. Their index is still there and catches
+    /// up first, so this takes as long as looking at what changed since; done twice, it goes forth again. Returns
+    /// the eyes that answer now.
+    ///
+    /// # Errors
+    /// There were no others, another change of models is under way, or the disk failed.
+    pub fn rollback(&self) -> Result<Arc<Vision>> {
+        let _alone = self.changing.try_lock().ok_or(EngineError::GenerationBusy)?;
+        let swaps = self.catalogue.swaps()?;
+        let in_use = swaps.last().ok_or(EngineError::NoEarlierModels)?;
+        let earlier = swaps.iter().rev().find(|s| s.models != in_use.models).map_or(None, |s| s.models);
+        if earlier == in_use.models {
+            return Err(EngineError::NoEarlierModels);
+        }
+        let shared = match earlier {
+            Some(packages) => Arc::new(self.own.seeing(self.models.vision(packages)?)),
+            None => self.own.clone(),
+        };
+        let vision = shared.vision.clone();
+        let running = Running::start(self.catalogue.clone(), shared)?;
+        running.catch_up(&mut |_, _| true)?;
+        self.swap(running, &Contest::default())?;
+        Ok(vision)
+    }
+
+    /// The models taken into use, oldest first. Before the first of them, those of the program answered.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn swaps(&self) -> Result<Vec<Swap>> {
+        Ok(self.catalogue.swaps()?)
+    }
+
+    /// Durable first: a crash in between opens with what was asked for.
+    fn swap(&self, new: Running, contest: &Contest) -> Result<()> {
+        let pointer = generation::pointer(&self.own, &new.core.shared.vision);
+        self.catalogue.swap(pointer, &contest.to_string())?;
+        let new = Arc::new(new);
+        let old = self.running.swap(new.clone());
+        new.core.wake();
+        // Answers under way hold the old one; whoever lets go last would have to wait for it to be saved.
+        let start = std::time::Instant::now();
+        while Arc::strong_count(&old) > 1 && start.elapsed() < FAREWELL {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// Lets go of what was computed with models that neither answer now nor did before.
+    fn retire(&self) -> Result<()> {
+        let swaps = self.catalogue.swaps()?;
+        let last = swaps.last().map(|s| s.models);
+        let earlier = swaps.iter().rev().map(|s| s.models).find(|m| Some(*m) != last).unwrap_or(None);
+        let mut kept = HashSet::from([self.own.vision.hash(), audit::stamp()]);
+        let mut folders = HashSet::from([self.own.index_folder.clone()]);
+        for packages in [last.flatten(), earlier].into_iter().flatten() {
+            let shared = self.own.seeing(self.models.vision(packages)?);
+            kept.insert(shared.vision.hash());
+            folders.insert(shared.index_folder);
+        }
+        for model in self.catalogue.models_with_features()? {
+            if !kept.contains(&model) {
+                self.catalogue.drop_features(&model)?;
+            }
+        }
+        let dir = self.catalogue.dir();
+        let disk = |e: std::io::Error| EngineError::Disk { path: dir.into(), detail: e.to_string() };
+        for entry in std::fs::read_dir(dir).map_err(disk)? {
+            let entry = entry.map_err(disk)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with("index-") && !folders.contains(&name) {
+                std::fs::remove_dir_all(entry.path()).map_err(disk)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares what sellers claim with what is seen, looks for copies and poor pictures, and replaces the findings of
+    /// the last audit (see [`Catalogue::findings`]). Nothing a seller wrote is changed. `progress` is told (stage,
+    /// done, total); `false` stops, gives `None`, and leaves the last findings.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn audit(
+        &self,
+        progress: &mut dyn FnMut(&'static str, u64, u64) -> bool,
+    ) -> Result<Option<AuditReport>> {
+        audit::run(&self.running().core, progress)
+    }
+
+    /// Remembers what a person decided about a finding; `None` forgets it. Searches heed it from now on. `false`:
+    /// there is no such finding.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn decide(&self, finding: &str, accepted: Option<bool>, note: Option<&str>) -> Result<bool> {
+        let known = self.catalogue.decide(finding, accepted, note)?;
+        self.running().core.trust.forget();
+        Ok(known)
     }
 
     /// Saves the index and stops following. Searches still answer; changes are refused.
     pub fn close(&self) {
-        self.core.stop();
-        if let Some(thread) = self.follower.lock().take() {
-            // Its panic has been logged and told to all who waited.
-            let _ = thread.join();
-        }
+        self.running().close();
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an operator asks: how far is the index, is it right, which pictures could not be read.
 
-use crate::follower::{Core, State, index_dir};
+use crate::follower::{Core, State};
 use crate::{EngineError, Result};
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -221,7 +221,7 @@ fn compare(
 
 /// A file of other models is none of ours yet: the next save replaces it.
 fn file_fault(core: &Core) -> Option<String> {
-    match check_saved(&index_dir(&core.catalogue), core.shape()) {
+    match check_saved(&core.index_dir(), core.shape()) {
         Ok(_)
         | Err(IndexError::Missing { .. } | IndexError::OtherStamp { .. } | IndexError::OtherShape { .. }) => {
             None

@@ -3,7 +3,7 @@
 use twinset_detect::{Detector, Garment, choose};
 use twinset_embed::{Attributes, Embedder};
 use twinset_local::{LocalFeatures, MAX_TOKENS, STORED_TOKENS};
-use twinset_nets::{NetError, Package};
+use twinset_nets::{ModelHash, NetError, Package};
 use twinset_photo::{Photo, Rect};
 
 /// Longer side that pictures and photos are decoded to (or whatever they have, if smaller): a garment
@@ -16,6 +16,7 @@ const PROCEDURE: &[u8] = b"twinset vision 1";
 pub struct Vision {
     detector: Detector,
     embedder: Embedder,
+    packages: [ModelHash; 2],
     hash: [u8; 32],
 }
 
@@ -52,6 +53,7 @@ impl Vision {
         Ok(Self {
             detector: Detector::new(detector)?,
             embedder: Embedder::new(embedder)?,
+            packages: [detector.hash(), embedder.hash()],
             hash: *hash.finalize().as_bytes(),
         })
     }
@@ -60,6 +62,12 @@ impl Vision {
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
         self.hash
+    }
+
+    /// Content hashes of the detector's and the embedder's package.
+    #[must_use]
+    pub fn packages(&self) -> [ModelHash; 2] {
+        self.packages
     }
 
     /// The hash as 64 hex digits.

@@ -9,6 +9,7 @@
 //! - [`category`]: is the garment called by its right name?
 //! - [`index`]: recall, speed and memory against exact search.
 
+pub mod audit;
 pub mod category;
 pub mod coco;
 pub mod detection;

@@ -5,6 +5,7 @@ use crate::colour::{self, Rgb};
 use crate::layer::Canvas;
 use crate::rng::Rng;
 use serde::{Deserialize, Serialize};
+use twinset_photo::{Photo, Rect};
 
 /// Which edits a picture has undergone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,69 @@ pub struct Edits {
     pub collage: bool,
     /// Left and right swapped.
     pub mirrored: bool,
+}
+
+/// A photo after some edits, as a seller might make them, and which they are. The same seed makes the same.
+#[must_use]
+pub fn edited(photo: &Photo, seed: u64) -> (Photo, Edits) {
+    let (width, height) = (photo.width() as usize, photo.height() as usize);
+    let mut canvas = Canvas::new(width, height, false);
+    for (to, from) in canvas.rgb.iter_mut().zip(photo.rgb().as_chunks::<3>().0) {
+        *to = colour::srgb(*from);
+    }
+    let mut edits = Edits::default();
+    apply(&mut canvas, &mut Rng::keyed(&[0xED17, seed]), &mut edits);
+    let rgb = canvas.rgb.iter().flatten().map(|&light| colour::to_byte(light)).collect();
+    (Photo::new(photo.width(), photo.height(), rgb), edits)
+}
+
+/// Two to four photos in one picture of `side` x `side` pixels, each filling a panel, and the panels. Between them a
+/// bar of one colour, or nothing. The same seed makes the same.
+///
+/// # Panics
+/// With fewer than two photos.
+#[must_use]
+pub fn collage(photos: &[&Photo], side: u32, seed: u64) -> (Photo, Vec<Rect>) {
+    assert!(photos.len() >= 2, "a collage has two photos at least");
+    let mut rng = Rng::keyed(&[0xC011, seed]);
+    let s = side as f32;
+    let bar = if rng.chance(0.5) { (s * rng.range(0.004, 0.03)).round() } else { 0.0 };
+    let ink = rng.pick(&[255_u8, 250, 0]);
+    let cut = (s * rng.range(0.4, 0.6)).round();
+    let rect = |x0: f32, y0: f32, x1: f32, y1: f32| Rect::from_corners(x0, y0, x1, y1);
+    let (left, right) = (cut - (bar / 2.0).floor(), cut + (bar / 2.0).ceil());
+    let mut panels = match photos.len() {
+        2 => vec![rect(0.0, 0.0, left, s), rect(right, 0.0, s, s)],
+        3 => vec![rect(0.0, 0.0, left, s), rect(right, 0.0, s, left), rect(right, right, s, s)],
+        _ => vec![
+            rect(0.0, 0.0, left, left),
+            rect(right, 0.0, s, left),
+            rect(0.0, right, left, s),
+            rect(right, right, s, s),
+        ],
+    };
+    if rng.chance(0.5) {
+        panels.iter_mut().for_each(|p| *p = rect(p.y, p.x, p.y1(), p.x1()));
+    }
+    let mut rgb = vec![ink; (side * side * 3) as usize];
+    for (panel, photo) in panels.iter().zip(photos) {
+        let (w, h) = (panel.w as u32, panel.h as u32);
+        // Fills the panel; what sticks out is cut.
+        let scale = (panel.w / photo.width() as f32).max(panel.h / photo.height() as f32);
+        let (wide, high) = (panel.w / scale, panel.h / scale);
+        let shown = photo.crop(Rect {
+            x: (photo.width() as f32 - wide) / 2.0,
+            y: (photo.height() as f32 - high) / 2.0,
+            w: wide,
+            h: high,
+        });
+        let shown = shown.resize(w, h);
+        for (y, row) in shown.rgb().chunks_exact(3 * w as usize).enumerate() {
+            let at = 3 * ((panel.y as usize + y) * side as usize + panel.x as usize);
+            rgb[at..at + row.len()].copy_from_slice(row);
+        }
+    }
+    (Photo::new(side, side, rgb), panels)
 }
 
 /// Adds some edits, at least one.
@@ -144,6 +208,40 @@ fn words(
                         *p = colour::mix(*p, ink, a);
                     }
                 }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_change_what_they_say_and_seeds_repeat() {
+        let plain = Photo::new(160, 200, vec![128; 160 * 200 * 3]);
+        for seed in 0..40 {
+            let (photo, edits) = edited(&plain, seed);
+            assert!(edits.text || edits.watermark || edits.badge || edits.border);
+            assert!(photo.rgb() != plain.rgb(), "seed {seed}: {edits:?}");
+            assert_eq!(photo.rgb(), edited(&plain, seed).0.rgb());
+            let rim = |x: usize, y: usize| photo.rgb()[3 * (y * 160 + x)] != 128;
+            assert!(!edits.border || rim(0, 0) && rim(159, 199), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn panels_show_their_photos() {
+        let plain = |v: u8| Photo::new(60, 90, vec![v; 60 * 90 * 3]);
+        let photos = [plain(30), plain(90), plain(150), plain(210)];
+        for seed in 0..20 {
+            let chosen: Vec<&Photo> = photos.iter().take(2 + seed as usize % 3).collect();
+            let (picture, panels) = collage(&chosen, 200, seed);
+            assert_eq!(panels.len(), chosen.len());
+            for (panel, photo) in panels.iter().zip(&chosen) {
+                let middle =
+                    ((panel.y + panel.h / 2.0) as usize * 200 + (panel.x + panel.w / 2.0) as usize) * 3;
+                assert_eq!(picture.rgb()[middle], photo.rgb()[0], "seed {seed}");
             }
         }
     }

@@ -34,7 +34,7 @@ pub use colour::ColourName;
 pub use composite::{Composite, GeoMap, composite};
 pub use cut::Cut;
 pub use draw::{Cutout, TexelMap, View, ViewKind, correspond, draw};
-pub use edits::Edits;
+pub use edits::{Edits, collage, edited};
 pub use ground::GroundKind;
 pub use layer::Blend;
 pub use rng::Rng;

@@ -1,7 +1,7 @@
 //! A database of each format that was ever released, which must open for ever.
 //!
 //! `samples/catalogue-1.db` was written by `samples::write_a_sample` of the program that introduced
-//! format 1: `TWINSET_WRITE_SAMPLE=FILE cargo test -p twinset-catalogue --test it samples::`
+//! format 1, and so on: `TWINSET_WRITE_SAMPLE=FILE cargo test -p twinset-catalogue --test it samples::`
 
 use std::path::Path;
 
@@ -65,7 +65,7 @@ fn samples_of_every_format_open() {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::open(folder.path()).unwrap();
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples");
-    for format in 1..=1 {
+    for format in 1..=2 {
         let name = CatalogueName::parse(&format!("format{format}")).unwrap();
         let inside = folder.path().join("catalogues").join(name.as_str());
         std::fs::create_dir(&inside).unwrap();

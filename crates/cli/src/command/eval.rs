@@ -1,13 +1,15 @@
-//! `twinset eval retrieval|detection|category|index`
+//! `twinset eval retrieval|detection|category|audit|index`
 
-use crate::args::{BoxOf, Eval, EvalData, EvalIndex, EvalRetrieval, IdColumn, IndexKind, MetricName, Models};
+use crate::args::{
+    BoxOf, Eval, EvalAudit, EvalData, EvalIndex, EvalRetrieval, IdColumn, IndexKind, MetricName, Models,
+};
 use crate::failure::{Done, WrongUse};
 use crate::progress::Progress;
 use crate::session;
 use crate::ui::{Ui, table};
 use std::path::{Path, PathBuf};
 use twinset_eval::retrieval::{Baseline, Id, QueryBox, Recall, Scores};
-use twinset_eval::{Figure, Unreadable, category, detection, index, retrieval};
+use twinset_eval::{Figure, Unreadable, audit, category, detection, index, retrieval};
 use twinset_index::{ExactIndex, GraphIndex, GraphOptions, Metric, Shape, VectorIndex};
 
 pub(crate) fn run(args: &Eval, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
@@ -15,6 +17,7 @@ pub(crate) fn run(args: &Eval, home: Option<&Path>, ui: &Ui) -> anyhow::Result<D
         Eval::Retrieval(args) => eval_retrieval(args, home, ui),
         Eval::Detection(args) => eval_detection(args, ui),
         Eval::Category(args) => eval_category(args, ui),
+        Eval::Audit(args) => eval_audit(args, ui),
         Eval::Index(args) => eval_index(args, ui),
     }
 }
@@ -176,6 +179,39 @@ fn eval_detection(args: &EvalData, ui: &Ui) -> anyhow::Result<Done> {
             [vec![name.clone(), s.boxes.to_string()], numbers.to_vec()].concat()
         };
         text + &table(&std::iter::once(head).chain(report.per_category.iter().map(row)).collect::<Vec<_>>())
+    })?;
+    Ok(Done::rejecting(report.unreadable.len()))
+}
+
+fn eval_audit(args: &EvalAudit, ui: &Ui) -> anyhow::Result<Done> {
+    if !(args.noise > 0.0 && args.noise < 0.5) {
+        return Err(WrongUse("--noise must be above 0 and below 0.5".to_owned()).into());
+    }
+    let options = audit::Options {
+        data: args.data.clone(),
+        split: args.split.clone(),
+        noise: args.noise,
+        draws: args.draws,
+        seed: args.seed,
+    };
+    let models = models(&args.models)?;
+    let report = watched(ui, "pictures", |watch| audit::run(&options, &models, watch))?;
+    list(&report.unreadable, ui);
+    ui.answer(&report, || {
+        let head =
+            ["", "judged", "wrong", "flagged", "precision", "recall", "P at R", "AP", "classifier alone P/R"];
+        let row = |name: &str, s: &audit::Scores| {
+            let counts = [s.judged, s.wrong, s.flagged].map(|n| n.to_string());
+            let figures = [s.precision, s.recall, s.precision_at_recall, s.average_precision];
+            let alone = s.classifier_alone.map_or("-".to_owned(), |[p, r]| format!("{p:.2} / {r:.2}"));
+            [vec![name.to_owned()], counts.to_vec(), figures.map(|f| figure(Some(f))).to_vec(), vec![alone]]
+                .concat()
+        };
+        let mut rows = vec![head.map(str::to_owned).to_vec(), row("category", &report.category)];
+        rows.extend(report.category_by_set.iter().map(|(set, s)| row(&format!("  {set}"), s)));
+        rows.extend(report.colour.iter().map(|s| row("colour", s)));
+        rows.extend(report.pictures.iter().map(|(name, s)| row(name, s)));
+        format!("{}panels of collages found: {:.3}\n", table(&rows), report.panels_found)
     })?;
     Ok(Done::rejecting(report.unreadable.len()))
 }

@@ -1,0 +1,33 @@
+//! Doubts about claims, from features alone.
+//!
+//! In: what was seen in the pictures of products (embeddings, palettes, pixels) and what is claimed about them. Out:
+//! for each claim what is more likely, how sure that is, and the neighbours that say so. Knows nothing of
+//! catalogues, sellers' names, networks or files.
+//!
+//! - [`judge`]: is a class claimed rightly? Out-of-sample experts, pooled; confident learning (Northcutt et al.,
+//!   2021) tells doubt from noise.
+//! - [`fuse`]: what class is it? A classifier with the votes of neighbours (Pailitao, 2017).
+//! - [`colour_names`]: the colours that words of four languages claim.
+//! - [`blemishes`]: is the picture itself poor? Overlays, borders, collages, blur, nothing at all.
+//! - [`Families`]: which things belong together through pairs that do.
+
+mod blemish;
+mod colour;
+mod families;
+mod fuse;
+mod judge;
+mod neighbours;
+mod pool;
+mod probe;
+mod words;
+
+pub use blemish::{Blemishes, blemishes, panels};
+pub use colour::{NAMES as COLOUR_NAMES, Palette, affinity, colour_names, palette};
+pub use families::Families;
+pub use fuse::{Fuse, fuse};
+pub use judge::{Copies, Judged, Sample, judge};
+pub use neighbours::{Neighbour, nearest, votes};
+pub use words::title_classes;
+
+/// Probability, or share, of each class.
+pub type Classes = Vec<f32>;
