@@ -26,7 +26,8 @@ pub use colour::{NAMES as COLOUR_NAMES, Palette, affinity, colour_names, palette
 pub use families::Families;
 pub use fuse::{Fuse, fuse};
 pub use judge::{Copies, Judged, Sample, judge};
-pub use neighbours::{Neighbour, nearest, votes};
+pub use neighbours::{Neighbour, VOTERS, nearest, votes};
+pub use probe::Probe;
 pub use words::title_classes;
 
 /// Probability, or share, of each class.

@@ -4,7 +4,7 @@ use crate::Classes;
 use rayon::prelude::*;
 
 /// Neighbours that vote, as Pailitao has it.
-pub(crate) const VOTERS: usize = 30;
+pub const VOTERS: usize = 30;
 /// From this cosine on two products show the same picture: copies would vote for each other.
 pub(crate) const COPY: f32 = 0.998;
 /// How much more the nearest counts than the last: e to this power.
@@ -77,8 +77,8 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a8, a_rest) = a.as_chunks::<8>();
     let (b8, b_rest) = b.as_chunks::<8>();
     for (x, y) in a8.iter().zip(b8) {
-        for i in 0..8 {
-            sums[i] += x[i] * y[i];
+        for (sum, (x, y)) in sums.iter_mut().zip(x.iter().zip(y)) {
+            *sum += x * y;
         }
     }
     sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum::<f32>()

@@ -35,7 +35,8 @@ pub(crate) fn out_of_fold(
     features.par_iter().zip(folds).map(|(row, &fold)| probes[fold].log_odds(row)).collect()
 }
 
-pub(crate) struct Probe {
+/// A classifier learned from features.
+pub struct Probe {
     mean: Vec<f32>,
     scale: Vec<f32>,
     weights: Vec<Vec<f32>>,
@@ -43,7 +44,9 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
-    pub(crate) fn learn(
+    /// Learns from these `rows` of `features` and `labels` (class shares).
+    #[must_use]
+    pub fn learn(
         features: &[Vec<f32>],
         labels: &[Classes],
         rows: impl Iterator<Item = usize> + Clone,
@@ -107,6 +110,14 @@ impl Probe {
             weights.push(w.iter().map(|w| *w as f32).collect());
         }
         Self { mean, scale, weights, bias }
+    }
+
+    /// Probabilities of the classes.
+    #[must_use]
+    pub fn classes(&self, features: &[f32]) -> Classes {
+        let mut odds = self.log_odds(features);
+        crate::pool::softmax(&mut odds);
+        odds
     }
 
     pub(crate) fn log_odds(&self, features: &[f32]) -> Classes {

@@ -70,6 +70,8 @@ pub(crate) enum Command {
     /// Model packages: look at them, keep them, take them into use
     #[command(subcommand)]
     Model(Model),
+    /// Compare what sellers claim with what is seen: wrong categories, colours and titles, copies, poor pictures
+    Audit(Audit),
     /// Train a detector or an embedder
     #[cfg(feature = "train")]
     #[command(subcommand)]
@@ -152,6 +154,27 @@ pub(crate) struct InCatalogue {
     /// Which catalogue
     #[arg(long, short, value_name = "NAME")]
     pub(crate) catalogue: CatalogueName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    #[command(flatten)]
+    pub(crate) of: InCatalogue,
+    /// Only findings of this kind, such as `category` or `copy`
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// Show the findings of the last audit, without a new one
+    #[arg(long)]
+    pub(crate) last: bool,
+    /// The findings with these ids are right: searches trust the claims less
+    #[arg(long, value_name = "ID")]
+    pub(crate) accept: Vec<String>,
+    /// The findings with these ids are wrong: the claims stand
+    #[arg(long, value_name = "ID")]
+    pub(crate) reject: Vec<String>,
+    /// Write all decisions as clean labels, one JSON line each
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -53,6 +53,7 @@ fn run(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Done> {
         Command::Match(args) => command::compare::run(args, ui),
         Command::Embed(args) => command::embed::run(args, ui),
         Command::Eval(args) => command::eval::run(args, home.as_deref(), ui),
+        Command::Audit(args) => command::audit::run(args, home.as_deref(), ui),
         Command::Index(args) => command::index::run(args, home.as_deref(), ui),
         Command::Model(args) => command::model::run(args, home.as_deref(), ui),
         #[cfg(feature = "train")]

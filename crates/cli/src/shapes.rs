@@ -89,6 +89,9 @@ pub(crate) struct HitShape<'a> {
     #[serde(rename = "box")]
     rect: Box4,
     parts: Vec<PartShape>,
+    /// Other products that show the same picture.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    copies: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -157,6 +160,7 @@ impl<'a> HitShape<'a> {
             local: hit.local.map(score),
             rect: hit.rect.into(),
             parts: parts(&hit.parts),
+            copies: &hit.copies,
         }
     }
 }

@@ -103,6 +103,8 @@ pub struct Hit {
     pub parts: Vec<Part>,
     /// Products of the same group among the candidates, this one included; 1 unless grouped by `group_id`.
     pub variants: usize,
+    /// Other products that show the same picture and were left out for that, best first.
+    pub copies: Vec<String>,
 }
 
 /// Milliseconds spent in each stage of a search.

@@ -6,11 +6,13 @@
 //! is changed. [`stands`] says whether a product still claims what a finding doubts.
 
 use crate::follower::Core;
-use crate::{EngineError, Features, Result};
+use crate::{EngineError, Features, Result, copies};
 use parking_lot::Mutex;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use twinset_audit::{COLOUR_NAMES, Copies, Judged, Sample, blemishes, colour_names, judge, palette, panels};
+use twinset_audit::{
+    COLOUR_NAMES, Copies, Families, Judged, Sample, blemishes, colour_names, judge, palette, panels,
+};
 use twinset_catalogue::{Finding, Image, Product, Witness};
 use twinset_photo::{Photo, PictureHash};
 
@@ -71,6 +73,9 @@ pub(crate) fn run(
     findings.extend(colours(&listed, &mut report));
     findings.extend(sizes(&listed));
     findings.extend(same_bytes(&listed));
+    let Some(copied) = copied(core, &listed, progress)? else { return Ok(None) };
+    let known: HashSet<String> = findings.iter().map(|f: &Finding| f.id.clone()).collect();
+    findings.extend(copied.into_iter().filter(|f| !known.contains(&f.id)));
     let Some(poor) = blemished(core, &listed, &mut report, progress)? else { return Ok(None) };
     findings.extend(poor);
     for finding in &findings {
@@ -130,10 +135,9 @@ fn owners(listed: &[Listed]) -> Vec<u64> {
     let article = |p: &Product| p.group_id.clone().unwrap_or_else(|| p.id.clone());
     let by_seller = several(&seller);
     let by_brand = several(&brand);
-    let owner = |p: &Product| match () {
-        () if by_seller && p.seller.is_some() => seller(p).unwrap_or_default(),
-        () if by_brand && p.brand.is_some() => brand(p).unwrap_or_default(),
-        () => article(p),
+    let owner = |p: &Product| {
+        let named = if by_seller { seller(p) } else { None };
+        named.or_else(|| if by_brand { brand(p) } else { None }).unwrap_or_else(|| article(p))
     };
     listed.iter().map(|l| key(&owner(&l.product))).collect()
 }
@@ -418,6 +422,39 @@ fn same_bytes(listed: &[Listed]) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Pictures that are edited copies of another article's: each family told once a copy, with the first seen.
+fn copied(
+    core: &Core,
+    listed: &[Listed],
+    progress: &mut dyn FnMut(&'static str, u64, u64) -> bool,
+) -> Result<Option<Vec<Finding>>> {
+    let mut places = Vec::new();
+    let mut placed = Vec::new();
+    for (i, l) in listed.iter().enumerate() {
+        for (n, (_, picture, features)) in l.seen.iter().enumerate() {
+            let article = l.product.group_id.as_deref().unwrap_or(&l.product.id);
+            places.push((i, n));
+            placed.push(copies::Placed { picture: *picture, features, article });
+        }
+    }
+    let telling = &mut |done, total| progress("copies", done, total);
+    let Some(pairs) = copies::pairs(core, &placed, telling)? else { return Ok(None) };
+    let mut families = Families::new(placed.len());
+    pairs.iter().for_each(|pair| families.join(pair.first, pair.second));
+    let mut findings = Vec::new();
+    for family in families.all() {
+        let first = family[0];
+        for &copied in family[1..].iter().filter(|&&other| placed[other].article != placed[first].article) {
+            // Told with the pair that makes it one of the family, at best with the first seen.
+            let of_it = pairs.iter().filter(|p| p.second == copied || p.first == copied);
+            let Some(pair) = of_it.max_by_key(|p| p.first == first) else { continue };
+            let ((i, n), (j, m)) = (places[copied], places[first]);
+            findings.push(copy(&listed[i], n, &listed[j], m, pair.likeness, &pair.how));
+        }
+    }
+    Ok(Some(findings))
 }
 
 /// A finding that one product shows the picture of another, which was here first.

@@ -10,7 +10,7 @@
 //! change again, or late, therefore gives the same index: rebuilding is following from number 0.
 
 use crate::follower::Core;
-use crate::{EngineError, Features, Result};
+use crate::{EngineError, Features, Result, copies};
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -140,7 +140,8 @@ impl Batch {
 
 /// What looking at one picture gave.
 enum Look {
-    Done(PictureHash, Box<Features>),
+    /// With what is kept to know its copies.
+    Done(PictureHash, Box<Features>, Vec<u8>),
     Unreadable(PictureHash, String),
     /// It has left the catalogue since the batch was planned; its removal stands later in the log.
     Gone,
@@ -154,12 +155,15 @@ fn look_at(core: &Core, batch: &mut Batch, unreadable: &mut Unreadable) -> Resul
         // One picture at a time: they differ a hundredfold in size.
         batch.unknown.par_iter().with_max_len(1).map(|picture| look(core, *picture)).collect()
     });
-    let mut seen = Vec::new();
+    let (mut seen, mut hashes) = (Vec::new(), Vec::new());
     let mut complete = true;
     let mut failed = None;
     for look in looks {
         match look {
-            Ok(Look::Done(picture, features)) => seen.push((picture, features)),
+            Ok(Look::Done(picture, features, hash)) => {
+                seen.push((picture, features));
+                hashes.push((picture, hash));
+            }
             Ok(Look::Unreadable(picture, reason)) => {
                 core.catalogue.mark_unreadable(&picture, &reason)?;
                 tracing::warn!(catalogue = %core.catalogue.name(), %picture, %reason, "picture cannot be read");
@@ -173,6 +177,8 @@ fn look_at(core: &Core, batch: &mut Batch, unreadable: &mut Unreadable) -> Resul
     }
     let rows: Vec<_> = seen.iter().map(|(picture, features)| (*picture, features.to_bytes())).collect();
     if !rows.is_empty() {
+        // Features last: a picture that has them is not looked at again.
+        core.catalogue.put_features(&copies::stamp(), &hashes)?;
         core.catalogue.put_features(&core.shared.vision.hash(), &rows)?;
     }
     core.count(|c| c.computed += seen.len() as u64);
@@ -189,13 +195,13 @@ fn look(core: &Core, picture: PictureHash) -> Result<Look> {
     // A decoder that panics on foreign bytes costs this picture, not the follower.
     let looked = catch_unwind(AssertUnwindSafe(|| {
         let decoded = core.shared.decode(&bytes)?;
-        Ok(Features::of(&core.shared.vision, &decoded))
+        Ok((Features::of(&core.shared.vision, &decoded), copies::kept(&decoded.photo)))
     }));
     if core.shared.share < 1.0 {
         std::thread::sleep(start.elapsed().mul_f32(1.0 / core.shared.share - 1.0));
     }
     Ok(match looked {
-        Ok(Ok(features)) => Look::Done(picture, Box::new(features)),
+        Ok(Ok((features, hash))) => Look::Done(picture, Box::new(features), hash),
         Ok(Err(EngineError::Photo(error))) if error.fault() != Fault::Machine => {
             Look::Unreadable(picture, error.to_string())
         }

@@ -8,12 +8,13 @@
 //! - [`Engine`]: one home with its catalogues; [`Shop`]: one catalogue, searchable.
 //! - `query.rs` and `change.rs` are the two stories; `follower.rs` keeps the index close behind the
 //!   change log; everything derived (features, index) can be made anew from the catalogue.
-//! - `audit.rs` doubts what sellers claim; `trust.rs` lets a search heed what a person decided about it.
+//! - `audit.rs` doubts what sellers claim, `copies.rs` knows one picture from another; `trust.rs` lets a search heed what a person decided about it.
 //! - `generation.rs` builds everything anew with other models beside what answers, and compares; [`Models`] keeps them.
 
 mod answer;
 mod audit;
 mod change;
+mod copies;
 mod decoder;
 mod engine;
 mod error;

@@ -1,6 +1,7 @@
 //! The story of a query: [`search`], readable top to bottom.
 
 use crate::answer::{Embedded, GarmentSeen, Hit, Match, Part, SearchAnswer, Timing, Verdict, count_facets};
+use crate::copies;
 use crate::engine::Shared;
 use crate::features::full_scale;
 use crate::follower::Core;
@@ -57,6 +58,7 @@ pub(crate) fn search(core: &Core, request: &SearchRequest) -> Result<SearchAnswe
 
     let query_rect = target.in_full(&decoded);
     let best = one_a_group(candidates, request.min_score);
+    let best = fold(core, best, request)?;
     let more = best.len() > request.offset + request.limit;
     let page = best.into_iter().skip(request.offset).take(request.limit).collect();
     let hits = hits(core, &described, query_rect, page, request.explain)?;
@@ -360,17 +362,52 @@ fn one_a_group(candidates: Vec<Candidate>, min_score: f32) -> Vec<(Candidate, us
         .collect()
 }
 
+/// One group of an answer.
+struct Found {
+    candidate: Candidate,
+    /// Products in the group.
+    variants: usize,
+    /// Rows of other products that show the same picture.
+    copies: Vec<u32>,
+}
+
+/// Groups whose best pictures are one are folded into the first of them.
+fn fold(core: &Core, best: Vec<(Candidate, usize)>, request: &SearchRequest) -> Result<Vec<Found>> {
+    fn shown(c: &Candidate) -> copies::Shown<'_> {
+        copies::Shown { picture: &c.placement.picture, features: c.features.as_ref() }
+    }
+    let mut kept: Vec<Found> = Vec::with_capacity(best.len());
+    for (candidate, variants) in best {
+        let mut into = None;
+        if request.fold_copies {
+            for (i, first) in kept.iter().enumerate() {
+                if copies::are_one(core, shown(&first.candidate), shown(&candidate))? {
+                    into = Some(i);
+                    break;
+                }
+            }
+        }
+        match into {
+            Some(i) => kept[i].copies.push(candidate.placement.row),
+            None => kept.push(Found { candidate, variants, copies: Vec::new() }),
+        }
+    }
+    Ok(kept)
+}
+
 /// Candidates with their products and the evidence.
 fn hits(
     core: &Core,
     query: &Described,
     query_rect: Rect,
-    page: Vec<(Candidate, usize)>,
+    page: Vec<Found>,
     explain: bool,
 ) -> Result<Vec<Hit>> {
-    let mut products = products(core, page.iter().map(|(c, _)| c.placement.row).collect())?;
+    let rows = page.iter().flat_map(|f| f.copies.iter().chain([&f.candidate.placement.row]));
+    let mut products = products(core, rows.copied().collect())?;
     let mut hits = Vec::with_capacity(page.len());
-    for (candidate, variants) in page {
+    for Found { candidate, variants, copies } in page {
+        let copies = copies.iter().filter_map(|row| Some(products.get(row)?.id.clone())).collect();
         // Removed since the candidates were looked up.
         let Some(product) = products.remove(&candidate.placement.row) else { continue };
         let Placement { image, picture, .. } = candidate.placement;
@@ -402,6 +439,7 @@ fn hits(
             rect,
             parts,
             variants,
+            copies,
         });
     }
     Ok(hits)

@@ -64,6 +64,8 @@ pub struct SearchRequest {
     pub explain: bool,
     /// What counts as one result.
     pub group_by: GroupBy,
+    /// Products that show one and the same picture are one result: the best, or of equals the first seen.
+    pub fold_copies: bool,
     /// Claims to count over the hits: `brand`, `color`, `size`, `material`, `pattern`, `gender`, `age_group`,
     /// `tags`, `category`, `product_type`, `seller`, `availability`, `condition`, `attributes.NAME`.
     pub facets: Vec<String>,
@@ -86,6 +88,7 @@ impl SearchRequest {
             min_score: 0.0,
             explain: false,
             group_by: GroupBy::Product,
+            fold_copies: true,
             facets: Vec::new(),
         }
     }

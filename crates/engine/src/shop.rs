@@ -5,8 +5,8 @@ use crate::follower::Core;
 use crate::generation::{self, Running};
 use crate::{
     AuditReport, Contest, EngineError, Features, ImportProgress, ImportReport, IndexStatus, Models, Pace,
-    Result, SearchAnswer, SearchRequest, Unreadable, VerifyReport, Vision, audit, change, import, query,
-    upkeep,
+    Result, SearchAnswer, SearchRequest, Unreadable, VerifyReport, Vision, audit, change, copies, import,
+    query, upkeep,
 };
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -261,7 +261,7 @@ impl Shop {
         let _alone = self.changing.try_lock().ok_or(EngineError::GenerationBusy)?;
         let swaps = self.catalogue.swaps()?;
         let in_use = swaps.last().ok_or(EngineError::NoEarlierModels)?;
-        let earlier = swaps.iter().rev().find(|s| s.models != in_use.models).map_or(None, |s| s.models);
+        let earlier = swaps.iter().rev().find(|s| s.models != in_use.models).and_then(|s| s.models);
         if earlier == in_use.models {
             return Err(EngineError::NoEarlierModels);
         }
@@ -304,7 +304,7 @@ impl Shop {
         let swaps = self.catalogue.swaps()?;
         let last = swaps.last().map(|s| s.models);
         let earlier = swaps.iter().rev().map(|s| s.models).find(|m| Some(*m) != last).unwrap_or(None);
-        let mut kept = HashSet::from([self.own.vision.hash(), audit::stamp()]);
+        let mut kept = HashSet::from([self.own.vision.hash(), audit::stamp(), copies::stamp()]);
         let mut folders = HashSet::from([self.own.index_folder.clone()]);
         for packages in [last.flatten(), earlier].into_iter().flatten() {
             let shared = self.own.seeing(self.models.vision(packages)?);

@@ -128,7 +128,7 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
     for dir in &options.data {
         let part = Part::open(dir, options.split.as_deref())?;
         let rows: Vec<_> = part.rows().map(|row| (&part, row)).collect();
-        let (seen, bad) = each(&rows, &part.name, watch, |row, photo, _| see(models, row, photo));
+        let (seen, bad) = each(&rows, &part.name, watch, |_, photo, _| see(models, photo));
         unreadable.extend(bad);
         let seen: Vec<Seen> =
             seen.into_iter().enumerate().filter_map(|(row, seen)| Some(Seen { row, ..seen? })).collect();
@@ -165,7 +165,7 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
     })
 }
 
-fn see(models: &Models, _row: &Row, photo: &Photo) -> Seen {
+fn see(models: &Models, photo: &Photo) -> Seen {
     let look = models.look(photo);
     let embedded = models.embedder.embed(photo, look.rect(photo));
     let mut heads = Vec::new();

@@ -3,6 +3,7 @@
 //! Each labelled box is a sample, and each picture without boxes one as a whole, by its `category` column. Labels go
 //! through the card's category map; others are ignored and counted. Two answers are measured: the category of the
 //! detected garment, and the majority label and the nearest neighbour by colour as baselines.
+use crate::fused::{self, Fused, Known};
 use crate::interval::{Clusters, Figure, RESAMPLES};
 use crate::pictures::{Part, Unreadable, each};
 use crate::ranking::dot;
@@ -42,6 +43,8 @@ pub struct Report {
     pub per_category: BTreeMap<String, CategoryScores>,
     /// For each true category how often it was called what; `none` where nothing was found.
     pub confusion: BTreeMap<String, BTreeMap<String, usize>>,
+    /// A classifier and the votes of neighbours on the set's own labels; `None` where these are too few.
+    pub fused: Option<Fused>,
     /// By plain means.
     pub baselines: BTreeMap<&'static str, Figure>,
     /// Labels that the card does not map, with their number.
@@ -64,6 +67,8 @@ pub struct CategoryScores {
 
 struct Sample {
     product: String,
+    label: String,
+    embedding: Vec<f32>,
     category: String,
     called: Option<String>,
     called_by_embedder: Option<String>,
@@ -85,7 +90,7 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
         }
     }
     let (seen, unreadable) = each(&rows, "pictures", watch, |row, photo, _| {
-        let of = |(rect, label)| Some(sample(models, row, photo, rect, card.category_of(label)?));
+        let of = |(rect, label)| Some(sample(models, row, photo, rect, label, card.category_of(label)?));
         labels(row).into_iter().filter_map(of).collect::<Vec<_>>()
     });
     let samples: Vec<Sample> = seen.into_iter().flatten().flatten().collect();
@@ -120,7 +125,12 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
         .zip(&neighbours)
         .map(|(s, n)| f64::from(u8::from(n.is_some_and(|n| samples[n].category == s.category))))
         .collect();
+    let known: Vec<Known<'_>> = samples
+        .iter()
+        .map(|s| Known { product: &s.product, label: &s.label, embedding: &s.embedding })
+        .collect();
     Ok(Report {
+        fused: fused::run(&known, options.seed),
         samples: samples.len(),
         accuracy: share(&|s| s.called.as_ref() == Some(&s.category)),
         balanced_accuracy: per_category.values().map(|s| s.recall).sum::<f64>() / per_category.len() as f64,
@@ -147,7 +157,14 @@ fn labels(row: &Row) -> Vec<(Option<Rect>, &str)> {
     }
 }
 
-fn sample(models: &Models, row: &Row, photo: &Photo, rect: Option<Rect>, category: &str) -> Sample {
+fn sample(
+    models: &Models,
+    row: &Row,
+    photo: &Photo,
+    rect: Option<Rect>,
+    label: &str,
+    category: &str,
+) -> Sample {
     let look = models.look(photo);
     let garment = match rect {
         // The one that covers the box best, if it covers it at all well.
@@ -159,11 +176,13 @@ fn sample(models: &Models, row: &Row, photo: &Photo, rect: Option<Rect>, categor
         None => look.chosen(),
     };
     let shown = rect.unwrap_or_else(|| look.rect(photo));
-    let seen = models.embedder.embed(photo, shown).category;
+    let seen = models.embedder.embed(photo, shown);
     Sample {
         product: row.product().to_owned(),
+        label: label.to_owned(),
+        embedding: seen.embedding,
         category: category.to_owned(),
-        called_by_embedder: seen.into_iter().next().map(|(name, _)| name),
+        called_by_embedder: seen.category.into_iter().next().map(|(name, _)| name),
         called: garment.map(|g| g.category.clone()),
         colours: plain::colour_histogram(photo, rect.unwrap_or(photo.frame())),
     }

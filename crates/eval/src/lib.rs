@@ -7,6 +7,7 @@
 //! - [`retrieval`]: a photo in, is the right product among the first?
 //! - [`detection`]: average precision by the rules of COCO ([`coco`]).
 //! - [`category`]: is the garment called by its right name?
+//! - [`audit`]: are false claims and poor pictures found?
 //! - [`index`]: recall, speed and memory against exact search.
 
 pub mod audit;
@@ -14,6 +15,7 @@ pub mod category;
 pub mod coco;
 pub mod detection;
 mod error;
+mod fused;
 pub mod index;
 pub mod interval;
 mod models;
@@ -24,6 +26,7 @@ mod ranking;
 pub mod retrieval;
 
 pub use error::EvalError;
+pub use fused::{Fused, Gain};
 pub use interval::Figure;
 pub use models::Models;
 pub use pictures::Unreadable;

@@ -13,6 +13,7 @@
 
 mod access;
 mod api;
+mod chores;
 mod clock;
 mod connection;
 mod feedback;

@@ -56,6 +56,10 @@ codes! {
         "List them with GET /v1/catalogues/{catalogue}/examples.";
     KEY_NOT_FOUND "key_not_found" 404 false, "There is no such key",
         "List them with GET /v1/keys. A key is named by its id, the part before its secret.";
+    FINDING_NOT_FOUND "finding_not_found" 404 false, "There is no such finding",
+        "List them with GET /v1/catalogues/{catalogue}/findings; those of an audit before the last are gone unless somebody decided about them.";
+    MODEL_NOT_FOUND "model_not_found" 404 false, "There is no such model",
+        "List them with GET /v1/models; `twinset model import` keeps a package in the home.";
     METHOD_NOT_ALLOWED "method_not_allowed" 405 false, "This address does not know this method",
         "The header `allow` lists those that it knows.";
     BODY_STALLED "body_stalled" 408 true, "The body came too slowly",
@@ -279,6 +283,9 @@ impl From<EngineError> for Problem {
             E::NoSuchProduct { .. } => Self::new(&PRODUCT_NOT_FOUND, error.to_string()),
             E::NoPicture { .. } => Self::new(&NO_PICTURE, error.to_string()),
             E::NotYetSearchable { .. } => Self::new(&SNAPSHOT_NOT_REACHED, error.to_string()),
+            E::NoSuchModel { .. } => Self::new(&MODEL_NOT_FOUND, error.to_string()),
+            E::SameModels | E::NoEarlierModels => Self::new(&INVALID_VALUE, error.to_string()),
+            E::GenerationBusy => Self::new(&BUSY, error.to_string()),
             E::Closed => Self::new(&BUSY, error.to_string()),
             E::Index(_) | E::Model(_) | E::Disk { .. } => Self::internal(&error),
         }

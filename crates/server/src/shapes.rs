@@ -326,6 +326,9 @@ pub(crate) struct SearchResult {
     /// Kilometres from `near` to the product's place.
     #[serde(skip_serializing_if = "Option::is_none")]
     distance_km: Option<f64>,
+    /// Other products that show the same picture, folded into this result.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    copies: Vec<String>,
 }
 
 /// A value with the number of results that claim it.
@@ -428,6 +431,7 @@ fn result(hit: Hit, width: u32, height: u32, here: Option<Place>) -> SearchResul
         },
         variants: hit.variants,
         distance_km: distance.map(|km| (km * 1000.0).round() / 1000.0),
+        copies: hit.copies,
         product: hit.product,
     }
 }

@@ -1,5 +1,6 @@
 //! What all handlers share.
 
+use crate::chores::Chores;
 use crate::feedback::{Feedback, Searches};
 use crate::gate::Gate;
 use crate::intake::Intake;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) thumbnails: Thumbnails,
     pub(crate) searches: Searches,
     feedback: Mutex<HashMap<CatalogueName, Arc<Feedback>>>,
+    pub(crate) chores: Chores,
     /// The description of the API, as JSON.
     pub(crate) openapi: Bytes,
     writers: Mutex<HashMap<CatalogueName, Arc<RwLock<()>>>>,
@@ -62,6 +64,7 @@ impl App {
             // Writers wait for the disk, not for a core; together they share one flush of it.
             store: Gate::new("store", (4 * slots).max(16), 4 * options.queue),
             metrics: Metrics::default(),
+            chores: Chores::default(),
             thumbnails: Thumbnails::new(options.thumbnail_cache_bytes),
             openapi: openapi.to_json().unwrap_or_default().into(),
             writers: Mutex::default(),

@@ -229,6 +229,19 @@ fn eval_category(args: &EvalData, ui: &Ui) -> anyhow::Result<Done> {
             report.balanced_accuracy,
             figure(Some(report.answered))
         );
+        if let Some(fused) = &report.fused {
+            let head = ["", "classifier", "neighbours", "fused", "over the better", "over the classifier"];
+            let row = |name: &str, g: &twinset_eval::Gain| {
+                let figures = [g.classifier, g.neighbours, g.fused, g.gain_over_both, g.gain_over_classifier];
+                [vec![name.to_owned()], figures.map(|f| figure(Some(f))).to_vec()].concat()
+            };
+            text += &format!("{} labels of the set:\n", fused.classes);
+            text += &table(&[
+                head.map(str::to_owned).to_vec(),
+                row("all known", &fused.all_known),
+                row("a fifth added later", &fused.fifth_added),
+            ]);
+        }
         for (name, value) in &report.baselines {
             text += &format!("{name}: {}\n", figure(Some(*value)));
         }

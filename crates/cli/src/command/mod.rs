@@ -1,5 +1,6 @@
 //! One file a command, or a family of them.
 
+pub(crate) mod audit;
 pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod detect;

@@ -68,7 +68,7 @@ fn a_picture_of_many_products_is_looked_at_once() {
     let puts = (0..20).map(|n| product(&format!("p{n}"), &[picture(5)])).collect();
     let fixture = Fixture::with(puts);
     assert_eq!(fixture.shop.index_status().unwrap().computed, 1);
-    let answer = fixture.shop.search(&request(5)).unwrap();
+    let answer = fixture.shop.search(&SearchRequest { fold_copies: false, ..request(5) }).unwrap();
     assert_eq!(answer.hits.len(), 20);
     assert!(answer.hits.iter().all(|hit| hit.global > 0.999));
     fixture.shop.put(vec![product("later", &[picture(5)])]).unwrap();

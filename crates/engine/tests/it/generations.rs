@@ -13,7 +13,7 @@ fn other(seed: u64) -> Package {
 }
 
 fn all() -> SearchRequest {
-    SearchRequest { limit: 100, ..request(3) }
+    SearchRequest { limit: 100, fold_copies: false, ..request(3) }
 }
 
 fn take(shop: &Shop, embedder: &Package, terms: Terms) -> Result<Taken, EngineError> {

@@ -1,6 +1,7 @@
 //! The engine through its public surface, with pictures drawn here and whatever models ship: every
 //! statement holds for any weights (a picture finds itself; what was removed is gone).
 
+mod audit;
 mod change;
 mod drawn;
 mod generations;

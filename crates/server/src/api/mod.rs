@@ -6,11 +6,13 @@ mod compare;
 mod documents;
 mod examples;
 mod feedback;
+mod findings;
 mod health;
 mod images;
 mod import;
 mod keys;
 mod line;
+mod models;
 mod products;
 mod search;
 
@@ -43,6 +45,11 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(examples::content))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(findings::list))
+        .routes(routes!(findings::decide))
+        .routes(routes!(findings::audit, findings::start_audit))
+        .routes(routes!(models::list))
+        .routes(routes!(models::promote))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))

@@ -4,6 +4,7 @@ mod access;
 mod connections;
 mod examples;
 mod feedback;
+mod findings;
 mod house;
 mod importing;
 mod keys;

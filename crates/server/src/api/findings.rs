@@ -1,0 +1,245 @@
+//! Doubts about claims and pictures: run an audit, list what it found, decide.
+
+use crate::chores::Chore;
+use crate::problem::{FINDING_NOT_FOUND, INVALID_VALUE, Problem, ProblemBody};
+use crate::receive::{Params, body, is_json, json, kind, wrong_kind};
+use crate::state::App;
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
+use twinset_catalogue::{Decision, Finding, FindingFilter};
+use utoipa::{IntoParams, ToSchema};
+
+const PAGE: usize = 50;
+const PAGE_MOST: usize = 500;
+
+/// A doubt about one product: what the seller says, what is seen, how sure that is, and who says so.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Finding)]
+pub(crate) struct FindingShape {
+    /// The same doubt about the same claim has the same id in every audit.
+    id: String,
+    product: String,
+    /// `category`, `colour`, `title`, `copy`, `placeholder`, `overlay`, `border`, `collage`, `blurred`, `blank`,
+    /// `too_small`.
+    #[schema(example = "category")]
+    kind: String,
+    /// The member of the product that claims it.
+    field: String,
+    /// That the doubt is right, 0..=1.
+    probability: f64,
+    claimed: Vec<String>,
+    /// Likeliest first.
+    seen: Vec<SeenShape>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+    witnesses: Vec<WitnessShape>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    /// `accepted`: the doubt is right; `rejected`: the claim stands; left out: nobody has decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+}
+
+/// Something seen, with its probability.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SeenShape {
+    value: String,
+    probability: f64,
+}
+
+/// A product that speaks for a finding.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WitnessShape {
+    product: String,
+    image: String,
+    claimed: Vec<String>,
+    /// 0..=1.
+    likeness: f64,
+}
+
+fn shape((finding, decision): (Finding, Option<Decision>)) -> FindingShape {
+    let decided = decision.as_ref().map(|d| if d.accepted { "accepted" } else { "rejected" });
+    FindingShape {
+        id: finding.id,
+        product: finding.product,
+        kind: finding.kind,
+        field: finding.field,
+        probability: finding.probability,
+        claimed: finding.claimed,
+        seen: finding.seen.into_iter().map(|(value, probability)| SeenShape { value, probability }).collect(),
+        image: finding.image,
+        witnesses: finding
+            .witnesses
+            .into_iter()
+            .map(|w| WitnessShape {
+                product: w.product,
+                image: w.image,
+                claimed: w.claimed,
+                likeness: w.likeness,
+            })
+            .collect(),
+        detail: finding.detail,
+        decision: decided,
+        note: decision.and_then(|d| d.note),
+    }
+}
+
+/// Findings, most probable first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FindingList {
+    items: Vec<FindingShape>,
+    /// What to give as `after` for the next part; left out at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// Which findings.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FindingParams {
+    /// Of this kind.
+    kind: Option<String>,
+    /// About this product.
+    product: Option<String>,
+    /// `true`: decided; `false`: waiting for a decision.
+    decided: Option<bool>,
+    /// `next` of the page before.
+    after: Option<String>,
+    /// 1 to 500, 50 if left out.
+    limit: Option<usize>,
+}
+
+/// List what the last audit found.
+#[utoipa::path(
+    get, path = "/v1/catalogues/{catalogue}/findings", tag = "findings", operation_id = "list_findings",
+    params(("catalogue" = String, Path), FindingParams),
+    responses((status = 200, body = FindingList), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody))
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Path(catalogue): Path<String>,
+    Params(params): Params<FindingParams>,
+) -> Result<Json<FindingList>, Problem> {
+    let limit = params.limit.unwrap_or(PAGE);
+    if !(1..=PAGE_MOST).contains(&limit) {
+        let detail = format!("limit is {limit}, it must be 1 to {PAGE_MOST}");
+        return Err(Problem::new(&INVALID_VALUE, detail).at("limit"));
+    }
+    let offset = match params.after.as_deref().map(str::parse::<usize>) {
+        None => 0,
+        Some(Ok(offset)) => offset,
+        Some(Err(_)) => {
+            return Err(Problem::new(&INVALID_VALUE, "`after` is not what `next` was").at("after"));
+        }
+    };
+    let filter = FindingFilter { kind: params.kind, product: params.product, decided: params.decided };
+    let state = app.clone();
+    let work = move || {
+        let shop = state.shop(&catalogue)?;
+        // One more tells whether there are more.
+        let mut found = shop.catalogue().findings(&filter, offset, limit + 1)?;
+        let next = (found.len() > limit).then(|| (offset + limit).to_string());
+        found.truncate(limit);
+        Ok::<_, Problem>(FindingList { items: found.into_iter().map(shape).collect(), next })
+    };
+    Ok(Json(app.store.run(work).await?))
+}
+
+/// What a person decides. `null` takes a decision back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DecisionPatch {
+    /// `accepted`: the doubt is right, searches trust this claim less; `rejected`: the claim stands.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>, example = "accepted")]
+    decision: Option<Verdict>,
+    /// Why, for other people.
+    #[serde(default)]
+    note: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    Accepted,
+    Rejected,
+}
+
+/// `null` is said, not left out.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Verdict>, D::Error> {
+    Option::<Verdict>::deserialize(deserializer)
+}
+
+/// Accept or reject a finding, or take that back.
+///
+/// Nothing that the seller wrote is changed. Decisions outlive the audit; the export of clean labels has them.
+#[utoipa::path(
+    patch, path = "/v1/catalogues/{catalogue}/findings/{finding}", tag = "findings", operation_id = "decide_finding",
+    params(("catalogue" = String, Path), ("finding" = String, Path)), request_body(content = DecisionPatch),
+    responses((status = 204), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody), (status = 415, body = ProblemBody))
+)]
+pub(crate) async fn decide(
+    State(app): State<App>,
+    Path((catalogue, finding)): Path<(String, String)>,
+    request: Request,
+) -> Result<StatusCode, Problem> {
+    let kind = kind(request.headers());
+    if !is_json(&kind) {
+        return Err(wrong_kind(&kind, "application/merge-patch+json"));
+    }
+    let patch: DecisionPatch = json(&body(request).await?)?;
+    let state = app.clone();
+    let work = move || {
+        let shop = state.shop(&catalogue)?;
+        let accepted = patch.decision.map(|verdict| verdict == Verdict::Accepted);
+        match shop.decide(&finding, accepted, patch.note.as_deref())? {
+            true => Ok(StatusCode::NO_CONTENT),
+            false => Err(Problem::new(&FINDING_NOT_FOUND, format!("there is no finding '{finding}'"))),
+        }
+    };
+    app.store.run(work).await
+}
+
+/// How far the audit of a catalogue is.
+#[utoipa::path(
+    get, path = "/v1/catalogues/{catalogue}/audit", tag = "findings", operation_id = "get_audit", params(("catalogue" = String, Path)),
+    responses((status = 200, body = Chore), (status = 204, description = "none since the server started"), (status = 404, body = ProblemBody))
+)]
+pub(crate) async fn audit(
+    State(app): State<App>,
+    Path(catalogue): Path<String>,
+) -> Result<Result<Json<Chore>, StatusCode>, Problem> {
+    let state = app.clone();
+    let work = move || {
+        let shop = state.shop(&catalogue)?;
+        Ok::<_, Problem>(state.chores.look(&format!("audit {}", shop.name())))
+    };
+    Ok(app.store.run(work).await?.map(Json).ok_or(StatusCode::NO_CONTENT))
+}
+
+/// Begin an audit: it replaces the findings when it is done.
+#[utoipa::path(
+    post, path = "/v1/catalogues/{catalogue}/audit", tag = "findings", operation_id = "start_audit", params(("catalogue" = String, Path)),
+    responses((status = 202, body = Chore), (status = 404, body = ProblemBody), (status = 503, body = ProblemBody))
+)]
+pub(crate) async fn start_audit(
+    State(app): State<App>,
+    Path(catalogue): Path<String>,
+) -> Result<(StatusCode, Json<Chore>), Problem> {
+    let state = app.clone();
+    let work = move || {
+        let shop = state.shop(&catalogue)?;
+        state.chores.begin(&format!("audit {}", shop.name()), move |progress| {
+            let report = shop.audit(progress).map_err(|error| error.to_string())?;
+            let report = report.unwrap_or_default();
+            Ok(json!({ "products": report.products, "pictures": report.pictures, "findings": report.findings }))
+        })
+    };
+    Ok((StatusCode::ACCEPTED, Json(app.store.run(work).await?)))
+}
