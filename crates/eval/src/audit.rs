@@ -194,8 +194,8 @@ fn products(rows: &[&Row], seen: &[Seen], set: &str) -> (Vec<Product>, Vec<Strin
         of.entry(rows[s.row].product()).or_default().push(s);
     }
     let class_of = |pictures: &[&Seen]| {
-        let claims = pictures.iter().map(|s| rows[s.row].category.as_str());
-        claims.into_iter().find(|c| !NO_CLAIMS.contains(c)).map(str::to_owned)
+        let mut claims = pictures.iter().map(|s| rows[s.row].category.as_str());
+        claims.find(|c| !NO_CLAIMS.contains(c)).map(str::to_owned)
     };
     let mut members = BTreeMap::<String, usize>::new();
     of.values().filter_map(|p| class_of(p)).for_each(|class| *members.entry(class).or_default() += 1);

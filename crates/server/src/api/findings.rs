@@ -31,25 +31,25 @@ pub(crate) struct FindingShape {
     /// That the doubt is right, 0..=1.
     probability: f64,
     claimed: Vec<String>,
-    /// Likeliest first.
-    seen: Vec<SeenShape>,
+    /// Names with their probabilities, likeliest first.
+    seen: Vec<(String, f64)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<String>,
     witnesses: Vec<WitnessShape>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
-    /// `accepted`: the doubt is right; `rejected`: the claim stands; left out: nobody has decided.
+    /// Left out while nobody has decided.
     #[serde(skip_serializing_if = "Option::is_none")]
-    decision: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
+    decision: Option<DecisionShape>,
 }
 
-/// Something seen, with its probability.
+/// What a person decided.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct SeenShape {
-    value: String,
-    probability: f64,
+pub(crate) struct DecisionShape {
+    /// The doubt is right; else the claim stands.
+    accepted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 /// A product that speaks for a finding.
@@ -63,7 +63,6 @@ pub(crate) struct WitnessShape {
 }
 
 fn shape((finding, decision): (Finding, Option<Decision>)) -> FindingShape {
-    let decided = decision.as_ref().map(|d| if d.accepted { "accepted" } else { "rejected" });
     FindingShape {
         id: finding.id,
         product: finding.product,
@@ -71,7 +70,7 @@ fn shape((finding, decision): (Finding, Option<Decision>)) -> FindingShape {
         field: finding.field,
         probability: finding.probability,
         claimed: finding.claimed,
-        seen: finding.seen.into_iter().map(|(value, probability)| SeenShape { value, probability }).collect(),
+        seen: finding.seen,
         image: finding.image,
         witnesses: finding
             .witnesses
@@ -84,8 +83,7 @@ fn shape((finding, decision): (Finding, Option<Decision>)) -> FindingShape {
             })
             .collect(),
         detail: finding.detail,
-        decision: decided,
-        note: decision.and_then(|d| d.note),
+        decision: decision.map(|d| DecisionShape { accepted: d.accepted, note: d.note }),
     }
 }
 
@@ -155,7 +153,7 @@ pub(crate) async fn list(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DecisionPatch {
-    /// `accepted`: the doubt is right, searches trust this claim less; `rejected`: the claim stands.
+    /// `accepted`: the doubt is right, searches trust this claim less; `dismissed`: the claim stands.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<String>, example = "accepted")]
     decision: Option<Verdict>,
@@ -168,7 +166,8 @@ pub(crate) struct DecisionPatch {
 #[serde(rename_all = "snake_case")]
 enum Verdict {
     Accepted,
-    Rejected,
+    #[serde(alias = "rejected")]
+    Dismissed,
 }
 
 /// `null` is said, not left out.
