@@ -245,7 +245,9 @@ fn seam(photo: &Photo, area: Area, vertical: bool) -> Option<Seam> {
     };
     let shares: Vec<f32> = (from + rim..to - rim).map(broken).collect();
     let (best, &share) = shares.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))?;
-    let certainty = ((share - 0.25) / 0.5).clamp(0.0, 1.0);
+    // Half sure from a break along 27 % of the line on: there 80 % of drawn collages are found, and hardly any
+    // picture that is none (bench/record, audit).
+    let certainty = ((share - 0.02) / 0.5).clamp(0.0, 1.0);
     Some(Seam { vertical, at: from + rim + best, certainty })
 }
 
