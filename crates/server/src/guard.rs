@@ -13,6 +13,7 @@ use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -60,6 +61,7 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     let mut response = match admitted {
         Err(Refused { problem, left: of }) => {
             left = of;
+            take_in(&app, request).await;
             problem.into_response()
         }
         Ok(admitted) => {
@@ -126,6 +128,7 @@ async fn handle(
         && method == Method::POST
         && let Err(problem) = app.vision.would_admit(tenant)
     {
+        take_in(app, request).await;
         return problem.into_response();
     }
     let streamed = STREAMED.contains(&route);
@@ -162,6 +165,17 @@ async fn handle(
     let Taken { fault, .. } = std::mem::take(&mut *taken.lock());
     // A handler can only say that the body broke off; why is known here.
     fault.map_or(response, IntoResponse::into_response)
+}
+
+/// Reads a small body that nobody wants. A connection that closes over unread bytes is reset, and the refusal that was
+/// just sent on it is lost: one in four, measured with photos of 30 KB.
+async fn take_in(app: &App, request: Request) {
+    const SMALL: u64 = 1 << 20;
+    if intake::announced(request.headers()).is_some_and(|length| length <= SMALL) {
+        let mut body = request.into_body().into_data_stream();
+        let end = async { while let Some(Ok(_)) = body.next().await {} };
+        let _ = tokio::time::timeout(app.options.patience, end).await;
+    }
 }
 
 /// As in draft-ietf-httpapi-ratelimit-headers-10.

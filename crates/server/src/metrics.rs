@@ -76,7 +76,7 @@ impl Metrics {
 
     /// Whether this search is the one of `every` whose recall is measured.
     pub(crate) fn is_sample(&self, every: u32) -> bool {
-        every > 0 && self.searches.fetch_add(1, Relaxed) % u64::from(every) == 0
+        every > 0 && self.searches.fetch_add(1, Relaxed).is_multiple_of(u64::from(every))
     }
 
     /// Share of the exact answer's first ten that the index gave.

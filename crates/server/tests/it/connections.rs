@@ -91,7 +91,12 @@ async fn clients_that_stand_still_are_let_go() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_share_a_budget() {
-    let options = ServerOptions { body_budget_bytes: 64 << 10, ..ServerOptions::default() };
+    // Nobody is let go meanwhile, however slow the machine.
+    let options = ServerOptions {
+        body_budget_bytes: 64 << 10,
+        patience: Duration::from_secs(600),
+        ..ServerOptions::default()
+    };
     let served = served(options).await;
     let mut holding = served.connect();
     let head =
