@@ -1,10 +1,10 @@
 /** The operator pages: signing in, finding one's way, and which page is shown. */
 import type { ComponentType } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
-import { catalogues, type CatalogueInfo, type Problem } from "../api";
+import { call, catalogues, server, type CatalogueInfo, type Problem } from "../api";
 import { Down, Mark } from "../icons";
 import { LANGUAGES, language, settle, type Language } from "../speech";
-import { asProblem, keepKey } from "./ask";
+import { asProblem, isRefused, keepKey } from "./ask";
 import { Toast, Wanting, type Said } from "./bits";
 import { CataloguePage } from "./catalogue";
 import { Evaluation } from "./evaluation";
@@ -38,8 +38,11 @@ export function Admin() {
   const [said, setSaid] = useState<Said | null>(null);
   const [, setTongue] = useState<Language>(language);
 
+  // Visitors may have a key of their own kind, which opens the search and nothing here: without a key of the operator's
+  // the list of keys tells whether one is needed.
   const enter = useCallback(() => {
-    catalogues().then((items) => { setAll(items); setProblem(undefined); }, (reason) => setProblem(asProblem(reason)));
+    const closed = server.key ? Promise.resolve() : call("/v1/keys").then(() => undefined, (reason) => { if (isRefused(asProblem(reason))) throw reason; });
+    closed.then(catalogues).then((items) => { setAll(items); setProblem(undefined); }, (reason) => setProblem(asProblem(reason)));
   }, []);
   useEffect(enter, []);
   useEffect(() => {
@@ -72,11 +75,11 @@ export function Admin() {
   );
 
   if (!all) {
-    const closed = problem && (problem.status === 401 || problem.status === 403);
+    const closed = problem && isRefused(problem);
     return (
       <div class="gate">
         <header class="top"><a class="home" href="/"><Mark /><span>twinset</span></a>{picker}</header>
-        <main>{closed ? <SignIn refused={problem.status === 403} onDone={enter} /> : <Wanting problem={problem} reload={enter} what={t("title")} />}</main>
+        <main>{closed ? <SignIn refused={problem.status === 403 && server.key !== ""} onDone={enter} /> : <Wanting problem={problem} reload={enter} what={t("title")} />}</main>
       </div>
     );
   }

@@ -38,8 +38,11 @@ export const at = (catalogue: string): string => `/v1/catalogues/${encodeURIComp
 /** This server has no such address: an older one, or one built without it. A thing that is missing has a code of its own. */
 export const isAbsent = (problem: Problem): boolean => (problem.status === 404 && problem.code === "not_found") || problem.status === 405 || problem.status === 501;
 
+/** It needs a key, or another one. */
+export const isRefused = ({ status }: Problem): boolean => status === 401 || status === 403;
+
 /** Whether to offer what goes with an answer: not where the server has no such address, or does not let this key. */
-export const isOffered = ({ problem, value }: Asked<unknown>): boolean => value !== undefined || (problem !== undefined && !isAbsent(problem) && problem.status !== 401 && problem.status !== 403);
+export const isOffered = ({ problem, value }: Asked<unknown>): boolean => value !== undefined || (problem !== undefined && !isAbsent(problem) && !isRefused(problem));
 
 export interface Asked<T> { value: T | undefined; problem: Problem | undefined; at: number; reload: () => void }
 
