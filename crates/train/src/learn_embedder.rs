@@ -197,6 +197,10 @@ impl Learner<Batch> for Embedding<'_> {
     fn restore(&mut self, state: BTreeMap<String, Vec<f32>>) {
         self.memory.restore(&state);
     }
+
+    fn forget(&mut self) {
+        self.memory = Memory::new(self.arch.dim, self.memory.capacity());
+    }
 }
 
 /// Trains an embedder into the folder `run`; the package stands in `run/package`.

@@ -128,6 +128,8 @@ pub(crate) trait Learner<B> {
         BTreeMap::new()
     }
     fn restore(&mut self, _state: BTreeMap<String, Vec<f32>>) {}
+    /// Drops what makes the losses of two steps differ beside their batches and parameters.
+    fn forget(&mut self) {}
 }
 
 const REPORT_EVERY: u64 = 20;
@@ -297,6 +299,7 @@ pub(crate) fn find_rate<B: Send>(
     let (mut curve, mut smooth, mut lowest) = (Vec::new(), None, (f32::INFINITY, RATES.0));
     for step in 0..RATE_STEPS {
         let learning_rate = RATES.0 * (RATES.1 / RATES.0).powf(step as f32 / (RATE_STEPS - 1) as f32);
+        learner.forget();
         let pass = Pass::on_host(&mut params, &mut arena);
         let (loss, _) = learner.loss(&pass, &maker.batch(step));
         let value = host(loss.clone().detach())[0];
