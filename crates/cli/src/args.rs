@@ -570,6 +570,9 @@ pub(crate) struct TrainArgs {
     /// Optimiser steps
     #[arg(long)]
     pub(crate) steps: Option<u64>,
+    /// Only look for a good learning rate: a few steps while it rises
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) find_rate: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 //!
 //! First every kind of layer in the shipped networks, each way of computing it beside im2col and
 //! the `gemm` crate, in GFLOP/s of the plain algorithm (Winograd can exceed the machine's peak);
-//! then whole networks in milliseconds. One thread, best of several runs: the machine may be busy.
+//! then whole networks in milliseconds (only these if called with `networks`). One thread, best of several runs: the machine may be busy.
 
 use std::time::Instant;
 
@@ -12,7 +12,9 @@ use twinset_nets::{DetectorNet, EmbedderNet, Kernel, NetError, Package};
 use twinset_photo::Photo;
 
 fn main() -> Result<(), NetError> {
-    layers();
+    if std::env::args().nth(1).is_none_or(|what| what != "networks") {
+        layers();
+    }
     networks()
 }
 

@@ -13,7 +13,7 @@ use crate::{
     detector::{DetectorArchitecture, export, forward, loss},
     error::TrainError,
     params::{Params, Pass},
-    run::{self, Learner, Maker, Progress, TrainOptions, Watched, in_parallel, train},
+    run::{self, Learner, Maker, Progress, RateSearch, TrainOptions, Watched, find_rate, in_parallel, train},
     sources::{SourcePaths, Sources},
 };
 
@@ -99,6 +99,24 @@ pub fn run_detector(
     stop: &AtomicBool,
     progress: &dyn Fn(&Progress),
 ) -> Result<(), TrainError> {
+    with(options, |maker, learner| {
+        let fingerprint = learner.fingerprint;
+        train(options, &Watched { folder: run, resume, stop, progress, fingerprint }, maker, learner)
+    })
+}
+
+/// Looks for the highest learning rate that still helps a detector.
+///
+/// # Errors
+/// As [`crate::find_embedder_rate`].
+pub fn find_detector_rate(options: &TrainOptions) -> Result<RateSearch, TrainError> {
+    with(options, |maker, learner| find_rate(options, maker, learner))
+}
+
+fn with<R>(
+    options: &TrainOptions,
+    work: impl FnOnce(&Scenes<'_>, &mut Detection<'_>) -> Result<R, TrainError>,
+) -> Result<R, TrainError> {
     let own = DetectorArchitecture::default();
     let arch = DetectorArchitecture { side: options.side.unwrap_or(own.side), ..own };
     let sources = Sources::open(&SourcePaths {
@@ -110,11 +128,9 @@ pub fn run_detector(
         cache_mb: options.cache_mb,
         hold_out: 0.0,
     })?;
-    let maker = Scenes { sources: &sources, options, arch: &arch };
     let mut learner =
         Detection { arch: &arch, options, badness: Vec::new(), fingerprint: &sources.fingerprint };
-    let run = Watched { folder: run, resume, stop, progress, fingerprint: &sources.fingerprint };
-    train(options, &run, &maker, &mut learner)
+    work(&Scenes { sources: &sources, options, arch: &arch }, &mut learner)
 }
 
 /// Pictures a second at three quarters of the full side, without any reading.

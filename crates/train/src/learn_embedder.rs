@@ -19,7 +19,7 @@ use crate::{
         supervised_contrastive,
     },
     params::{Init, Params, Pass, host},
-    run::{self, Learner, Maker, Progress, TrainOptions, Watched, in_parallel, train},
+    run::{self, Learner, Maker, Progress, RateSearch, TrainOptions, Watched, find_rate, in_parallel, train},
     sources::{SourcePaths, Sources},
 };
 
@@ -161,7 +161,7 @@ impl Learner<Batch> for Embedding<'_> {
             let proxies = unit(pass.param("kinds.weight", [self.kinds, self.arch.dim], Init::Lecun));
             let logits = out.embedding.clone().matmul(proxies.transpose()).mul_scalar(KIND_SCALE);
             let kind = cross_entropy(pass, logits, &batch.kinds);
-            total = total + kind.clone();
+            total = total + kind.clone().mul_scalar(2.0);
             parts.push(("kind", kind));
         }
         if !batch.points.a.is_empty() {
@@ -197,6 +197,10 @@ impl Learner<Batch> for Embedding<'_> {
     fn restore(&mut self, state: BTreeMap<String, Vec<f32>>) {
         self.memory.restore(&state);
     }
+
+    fn forget(&mut self) {
+        self.memory = Memory::new(self.arch.dim, self.memory.capacity());
+    }
 }
 
 /// Trains an embedder into the folder `run`; the package stands in `run/package`.
@@ -210,6 +214,24 @@ pub fn run_embedder(
     stop: &AtomicBool,
     progress: &dyn Fn(&Progress),
 ) -> Result<(), TrainError> {
+    with(options, |maker, learner| {
+        let fingerprint = learner.fingerprint;
+        train(options, &Watched { folder: run, resume, stop, progress, fingerprint }, maker, learner)
+    })
+}
+
+/// Looks for the highest learning rate that still helps an embedder.
+///
+/// # Errors
+/// Data unusable; a loss that is not finite from the start.
+pub fn find_embedder_rate(options: &TrainOptions) -> Result<RateSearch, TrainError> {
+    with(options, |maker, learner| find_rate(options, maker, learner))
+}
+
+fn with<R>(
+    options: &TrainOptions,
+    work: impl FnOnce(&Views<'_>, &mut Embedding<'_>) -> Result<R, TrainError>,
+) -> Result<R, TrainError> {
     let own = EmbedderArchitecture::default();
     let arch = EmbedderArchitecture { side: options.side.unwrap_or(own.side), ..own };
     let sources = Sources::open(&SourcePaths {
@@ -221,18 +243,15 @@ pub fn run_embedder(
         cache_mb: options.cache_mb,
         hold_out: options.hold_out,
     })?;
-    let maker = Views { sources: &sources, options, arch: &arch };
-    let memory = Memory::new(arch.dim, 4096);
     let mut learner = Embedding {
         arch: &arch,
         options,
-        memory,
+        memory: Memory::new(arch.dim, 4096),
         kinds: sources.kinds.len(),
         badness: Vec::new(),
         fingerprint: &sources.fingerprint,
     };
-    let run = Watched { folder: run, resume, stop, progress, fingerprint: &sources.fingerprint };
-    train(options, &run, &maker, &mut learner)
+    work(&Views { sources: &sources, options, arch: &arch }, &mut learner)
 }
 
 /// Pictures a second without any reading.

@@ -26,9 +26,9 @@ pub use adapt::{Gain, gain};
 pub use detector::DetectorArchitecture;
 pub use embedder::EmbedderArchitecture;
 pub use error::TrainError;
-pub use learn_detector::run_detector;
-pub use learn_embedder::run_embedder;
-pub use run::{Progress, TrainOptions};
+pub use learn_detector::{find_detector_rate, run_detector};
+pub use learn_embedder::{find_embedder_rate, run_embedder};
+pub use run::{Progress, RateSearch, TrainOptions};
 
 /// Categories of garments, everywhere the same. `outfit` is a person with all that is worn.
 pub const CATEGORIES: [&str; 17] = [

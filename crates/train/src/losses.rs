@@ -46,6 +46,11 @@ impl Memory {
 }
 
 impl Memory {
+    /// Rows it can hold.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// For a checkpoint. Ids are cut into 16-bit pieces, which f32 holds exactly.
     pub(crate) fn state(&self) -> BTreeMap<String, Vec<f32>> {
         let pieces = |v: u64| (0..4).map(move |i| ((v >> (16 * i)) & 0xffff) as f32);

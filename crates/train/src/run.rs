@@ -128,6 +128,8 @@ pub(crate) trait Learner<B> {
         BTreeMap::new()
     }
     fn restore(&mut self, _state: BTreeMap<String, Vec<f32>>) {}
+    /// Drops what makes the losses of two steps differ beside their batches and parameters.
+    fn forget(&mut self) {}
 }
 
 const REPORT_EVERY: u64 = 20;
@@ -191,13 +193,11 @@ pub(crate) fn train<B: Send>(
     learner: &mut impl Learner<B>,
 ) -> Result<(), TrainError> {
     let checkpoint = prepare(options, run)?;
-    let (mut params, mut arena) = (Params::new(options.seed), Arena::default());
+    let (mut params, mut arena) = start(options)?;
     if checkpoint.exists() {
         let (saved, state) = Params::load(&checkpoint)?;
         params = saved;
         learner.restore(state);
-    } else if let Some(dir) = &options.init {
-        params = Params::from_package(&Package::open(dir)?, options.seed);
     }
     if params.steps() == 0 {
         let batch = maker.batch(options.steps.saturating_sub(1));
@@ -274,6 +274,60 @@ pub(crate) fn train<B: Send>(
         drop(receive);
         Ok(())
     })
+}
+
+/// The losses over rising learning rates (Smith, Cyclical learning rates, 2017).
+#[derive(Clone, Debug, Serialize)]
+pub struct RateSearch {
+    /// Learning rate and smoothed loss of each step.
+    pub curve: Vec<(f32, f32)>,
+    /// A third of the rate at which the loss was lowest.
+    pub suggested: f32,
+}
+
+/// Steps from the lowest rate to the highest.
+const RATE_STEPS: u64 = 100;
+const RATES: (f32, f32) = (1e-6, 1.0);
+
+/// Trains for a few steps while the rate rises, until the loss has left its lowest far behind. Keeps nothing.
+pub(crate) fn find_rate<B: Send>(
+    options: &TrainOptions,
+    maker: &impl Maker<Batch = B>,
+    learner: &mut impl Learner<B>,
+) -> Result<RateSearch, TrainError> {
+    let (mut params, mut arena) = start(options)?;
+    let (mut curve, mut smooth, mut lowest) = (Vec::new(), None, (f32::INFINITY, RATES.0));
+    for step in 0..RATE_STEPS {
+        let learning_rate = RATES.0 * (RATES.1 / RATES.0).powf(step as f32 / (RATE_STEPS - 1) as f32);
+        learner.forget();
+        let pass = Pass::on_host(&mut params, &mut arena);
+        let (loss, _) = learner.loss(&pass, &maker.batch(step));
+        let value = host(loss.clone().detach())[0];
+        let gradients = pass.gradients(&loss);
+        let now = smooth.map_or(value, |s: f32| 0.8 * s + 0.2 * value);
+        let changed = params.step(gradients, Step { learning_rate, weight_decay: 0.0, clip: options.clip });
+        if changed.is_err() || !now.is_finite() || now > 2.0 * lowest.0 {
+            if step == 0 {
+                return Err(TrainError::NotFinite { step });
+            }
+            break;
+        }
+        smooth = Some(now);
+        curve.push((learning_rate, now));
+        if now < lowest.0 {
+            lowest = (now, learning_rate);
+        }
+    }
+    Ok(RateSearch { curve, suggested: lowest.1 / 3.0 })
+}
+
+/// Where a run without a checkpoint begins.
+fn start(options: &TrainOptions) -> Result<(Params, Arena), TrainError> {
+    let params = match &options.init {
+        Some(dir) => Params::from_package(&Package::open(dir)?, options.seed),
+        None => Params::new(options.seed),
+    };
+    Ok((params, Arena::default()))
 }
 
 /// Inputs of one step side by side: a look says more about wrong labels than any curve.

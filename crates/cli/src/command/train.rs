@@ -12,7 +12,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use twinset_catalogue::{Catalogue, CatalogueName};
 use twinset_nets::Package;
-use twinset_train::{Gain, TrainOptions, gain, run_detector, run_embedder};
+use twinset_train::{
+    Gain, TrainOptions, find_detector_rate, find_embedder_rate, gain, run_detector, run_embedder,
+};
 
 /// A `--data` that stands for drawn garments.
 const DRAWN: &str = "synth:";
@@ -39,6 +41,9 @@ pub(crate) fn run(args: &Train, home: Option<&Path>, ui: &Ui) -> anyhow::Result<
         }
         adapt_to(name, args, home, &run, &mut options, ui)?;
     }
+    if args.find_rate {
+        return find_rate(kind, &options, ui);
+    }
     train(kind, &options, &run, args.resume, ui)?;
 
     let package = run.join("package");
@@ -61,6 +66,24 @@ pub(crate) fn run(args: &Train, home: Option<&Path>, ui: &Ui) -> anyhow::Result<
             );
         }
         text
+    })?;
+    Ok(Done::All)
+}
+
+fn find_rate(kind: &str, options: &TrainOptions, ui: &Ui) -> anyhow::Result<Done> {
+    let find = if kind == "detector" { find_detector_rate } else { find_embedder_rate };
+    let found = find(options)?;
+    ui.answer(&found, || {
+        let losses: Vec<f32> = found.curve.iter().map(|(_, loss)| *loss).collect();
+        let (from, to) = (found.curve.first(), found.curve.last());
+        let rate = |of: Option<&(f32, f32)>| of.map_or(0.0, |c| c.0);
+        format!(
+            "loss from rate {:.0e} to {:.0e}: {}\nlearning_rate = {:.1e}\n",
+            rate(from),
+            rate(to),
+            curve(&losses, 60),
+            found.suggested
+        )
     })?;
     Ok(Done::All)
 }

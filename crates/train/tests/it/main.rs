@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 use twinset_nets::Package;
-use twinset_train::{TrainError, TrainOptions, gain, run_embedder};
+use twinset_train::{TrainError, TrainOptions, find_embedder_rate, gain, run_embedder};
 
 fn options(steps: u64) -> TrainOptions {
     TrainOptions { steps, batch: 4, side: Some(32), checkpoint_every: 20, ..TrainOptions::default() }
@@ -137,4 +137,13 @@ fn a_network_goes_on_from_a_package_as_the_same_function_and_its_gain_is_counted
     let forgot = gain(&shipped, &shipped.randomised(3), dir.path(), "held", 1).unwrap();
     assert!(!forgot.is_worth_it(), "{forgot:?}");
     assert!(matches!(gain(&shipped, &after, dir.path(), "nobody", 1), Err(TrainError::NoData(_))));
+}
+
+#[test]
+fn a_learning_rate_is_found_between_doing_nothing_and_blowing_up() {
+    let found = find_embedder_rate(&options(1)).unwrap();
+    assert!(found.curve.len() > 20 && found.curve.windows(2).all(|w| w[0].0 < w[1].0));
+    assert!((1e-6..0.5).contains(&found.suggested), "{}", found.suggested);
+    let lowest = found.curve.iter().map(|c| c.1).fold(f32::INFINITY, f32::min);
+    assert!(lowest < found.curve[0].1, "no rate helped");
 }
