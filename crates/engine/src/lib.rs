@@ -14,6 +14,7 @@ mod change;
 mod decoder;
 mod engine;
 mod error;
+mod evidence;
 mod features;
 mod follower;
 mod fuse;
@@ -28,6 +29,7 @@ pub use answer::{Detection, Embedded, Facets, GarmentSeen, Hit, Match, Part, Sea
 pub use decoder::Decoder;
 pub use engine::{Engine, Options};
 pub use error::EngineError;
+pub use evidence::{Agreement, Zone};
 pub use features::{DamagedFeatures, Features, StoredGarment};
 pub use follower::State;
 pub use import::{ImportProgress, ImportReport, Rejected};

@@ -11,8 +11,11 @@
 
 pub mod category;
 pub mod coco;
+pub mod copies;
 pub mod detection;
 mod error;
+pub mod evidence;
+pub mod fusion;
 pub mod index;
 pub mod interval;
 mod models;
@@ -21,6 +24,8 @@ mod plain;
 mod progress;
 mod ranking;
 pub mod retrieval;
+pub mod twins;
+pub mod verdicts;
 
 pub use error::EvalError;
 pub use interval::Figure;
