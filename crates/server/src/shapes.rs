@@ -210,8 +210,8 @@ pub(crate) enum Tier {
     Weak,
 }
 
-/// A similar hit from here on is called very similar.
-const VERY_SIMILAR: f32 = 0.7;
+/// A similar hit from this probability of being the same on is called very similar.
+const VERY_SIMILAR: f32 = 0.15;
 
 impl Tier {
     fn of(verdict: Verdict, score: f32) -> Self {
@@ -233,6 +233,28 @@ pub(crate) struct MatchedPart {
     result: BoxShape,
     /// 0..=1.
     score: f32,
+    /// Where it lies on the result's article: `collar`, `sleeve_left`, `sleeve_right`, `body`, `hem`, `waist`,
+    /// `leg_left`, `leg_right`, or `top`, `bottom`, `left`, `right`, `middle`. More may be added.
+    zone: &'static str,
+}
+
+/// An attribute that was seen on both sides.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AttributeAgreement {
+    /// `category`, `colour` or `pattern`. More may be added.
+    attribute: &'static str,
+    /// Whether both show the same.
+    agrees: bool,
+    /// As seen in the query photo.
+    query: Vec<String>,
+    /// As seen in the result's picture.
+    result: Vec<String>,
+}
+
+impl From<twinset_engine::Agreement> for AttributeAgreement {
+    fn from(a: twinset_engine::Agreement) -> Self {
+        Self { attribute: a.attribute, agrees: a.agrees, query: a.query, result: a.hit }
+    }
 }
 
 /// Why a product is among the results.
@@ -246,6 +268,8 @@ pub(crate) struct Evidence {
     text: Option<f32>,
     /// Best first; filled with `explain: parts`.
     matched_parts: Vec<MatchedPart>,
+    /// Filled with `explain: parts`.
+    attributes: Vec<AttributeAgreement>,
 }
 
 /// Two photos compared.
@@ -268,6 +292,7 @@ impl From<Match> for CompareAnswer {
             query: BoxShape::new(part.query, qw, qh),
             result: BoxShape::new(part.hit, rw, rh),
             score: part.score,
+            zone: part.zone.key(),
         };
         Self {
             score: made.score,
@@ -277,6 +302,7 @@ impl From<Match> for CompareAnswer {
                 local: Some(made.local),
                 text: None,
                 matched_parts: made.parts.iter().map(part).collect(),
+                attributes: made.attributes.into_iter().map(AttributeAgreement::from).collect(),
             },
             query_box: BoxShape::new(made.query_rect, qw, qh),
             result_box: BoxShape::new(made.hit_rect, rw, rh),
@@ -417,6 +443,7 @@ fn result(hit: Hit, width: u32, height: u32, here: Option<Place>) -> SearchResul
         query: BoxShape::new(part.query, width, height),
         result: BoxShape::new(part.hit, hit.width, hit.height),
         score: part.score,
+        zone: part.zone.key(),
     };
     SearchResult {
         image: hit.image.clone(),
@@ -428,6 +455,7 @@ fn result(hit: Hit, width: u32, height: u32, here: Option<Place>) -> SearchResul
             local: hit.local,
             text: None,
             matched_parts: hit.parts.iter().map(part).collect(),
+            attributes: hit.attributes.into_iter().map(AttributeAgreement::from).collect(),
         },
         variants: hit.variants,
         distance_km: distance.map(|km| (km * 1000.0).round() / 1000.0),
