@@ -8,6 +8,7 @@
 //! they came from.
 
 mod apply;
+mod attach;
 mod catalogue;
 mod error;
 mod features;
@@ -18,9 +19,12 @@ mod product;
 mod readers;
 mod schema;
 mod select;
+mod snapshot;
+mod sync_state;
 mod verify;
 mod writer;
 
+pub use attach::{Attachment, Standing};
 pub use catalogue::{
     Catalogue, ChangeKind, ChangeRecord, Counts, Mode, Outcome, Page, Placement, ProductPut, Record,
     Settings, Status,
@@ -30,6 +34,8 @@ pub use filter::{Filter, FilterError};
 pub use home::{CatalogueName, Home};
 pub use money::{Amount, Currency, Money, MoneyError};
 pub use product::{Availability, Category, Condition, Image, InvalidProduct, Place, Product, Role};
+pub use snapshot::snapshot_beside;
+pub use sync_state::{Picture, RunRecord, Seen, SyncState, row_hash};
 pub use twinset_photo::PictureHash;
 
 /// What every call here returns.

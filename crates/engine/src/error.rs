@@ -25,6 +25,13 @@ pub enum EngineError {
     #[error("product '{id}' has no stored picture to search with; put its bytes first")]
     NoPicture { id: String },
 
+    #[error("source '{source_name}' is being synced already; wait for that run, or stop it")]
+    SyncRuns { source_name: String },
+    #[error(transparent)]
+    Feed(#[from] twinset_feed::FeedError),
+    #[error("the feed cannot be fetched: {0}")]
+    Fetch(#[from] twinset_fetch::FetchError),
+
     // A limit is reached; the same call may succeed later.
     #[error("changes up to {seen} are searchable, {wanted} was asked for; try again in a moment")]
     NotYetSearchable { wanted: u64, seen: u64 },

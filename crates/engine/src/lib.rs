@@ -16,11 +16,13 @@ mod engine;
 mod error;
 mod features;
 mod follower;
+mod freshness;
 mod fuse;
 mod import;
 mod query;
 mod request;
 mod shop;
+mod sync;
 mod upkeep;
 mod vision;
 
@@ -30,9 +32,14 @@ pub use engine::{Engine, Options};
 pub use error::EngineError;
 pub use features::{DamagedFeatures, Features, StoredGarment};
 pub use follower::State;
+pub use freshness::{Freshness, Quantiles};
 pub use import::{ImportProgress, ImportReport, Rejected};
 pub use request::{GroupBy, MAX_LIMIT, MAX_OFFSET, QueryImage, Region, SearchRequest};
 pub use shop::Shop;
+pub use sync::{
+    Approval, Counts as SyncCounts, FailedPicture, FindingGroup, Input, Missing, PictureCounts,
+    Progress as SyncProgress, Report as SyncReport, Signal, Stage, SyncOptions,
+};
 pub use twinset_index::GraphOptions;
 pub use upkeep::{IndexStatus, Unreadable, VerifyReport};
 pub use vision::{Described, Seen, Vision};

@@ -2,19 +2,23 @@
 
 use crate::engine::Shared;
 use crate::follower::{self, Core};
+use crate::sync::{self, Input, Progress, Report, Signal, SyncOptions, Syncs};
 use crate::{
     EngineError, Features, ImportProgress, ImportReport, IndexStatus, Result, SearchAnswer, SearchRequest,
     Unreadable, VerifyReport, Vision, change, import, query, upkeep,
 };
 use parking_lot::Mutex;
-use std::{sync::Arc, thread::JoinHandle, time::Duration};
-use twinset_catalogue::{Catalogue, CatalogueName, Outcome, ProductPut};
+use std::sync::{Arc, OnceLock};
+use std::{thread::JoinHandle, time::Duration};
+use twinset_catalogue::{Catalogue, CatalogueName, Outcome, ProductPut, SyncState};
 use twinset_photo::PictureHash;
 
 /// One catalogue with its index. Shared by all threads; dropped: saved and closed.
 pub struct Shop {
     core: Arc<Core>,
     follower: Mutex<Option<JoinHandle<()>>>,
+    /// Opened when the first sync asks for it.
+    syncs: OnceLock<Syncs>,
 }
 
 impl Shop {
@@ -29,7 +33,7 @@ impl Shop {
             path: core.catalogue.dir().into(),
             detail: format!("no thread to be had: {e}"),
         })?;
-        Ok(Self { core, follower: Mutex::new(Some(thread)) })
+        Ok(Self { core, follower: Mutex::new(Some(thread)), syncs: OnceLock::new() })
     }
 
     /// Its name.
@@ -81,6 +85,47 @@ impl Shop {
         progress: &mut dyn FnMut(&ImportProgress) -> bool,
     ) -> Result<ImportReport> {
         import::put_many(&self.core, &mut puts.into_iter(), progress)
+    }
+
+    /// Brings the catalogue to what a feed says; one run of a source at a time. `signal` is asked often, also from other
+    /// threads; `progress` is told after every batch. How it ended stands in the report, also a failure: what was
+    /// acknowledged before stays.
+    ///
+    /// # Errors
+    /// The source is being synced already, or the disk failed before there was anything to report.
+    pub fn sync(
+        &self,
+        input: Input,
+        options: &SyncOptions,
+        signal: &(dyn Fn() -> Signal + Sync),
+        progress: &mut dyn FnMut(&Progress),
+    ) -> Result<Report> {
+        sync::sync(&self.core, self.syncs()?, input, options, signal, progress)
+    }
+
+    /// What syncs remember: sources, runs.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn sync_state(&self) -> Result<&Arc<SyncState>> {
+        Ok(&self.syncs()?.state)
+    }
+
+    fn syncs(&self) -> Result<&Syncs> {
+        if let Some(syncs) = self.syncs.get() {
+            return Ok(syncs);
+        }
+        // Two who come at once open it twice; one of them is kept.
+        let opened = Syncs::open(self.core.catalogue.dir())?;
+        Ok(self.syncs.get_or_init(|| opened))
+    }
+
+    /// Writes a copy of the whole catalogue to `path` while everything goes on; returns the last change in it.
+    ///
+    /// # Errors
+    /// The disk failed or is full; nothing is left at `path`.
+    pub fn snapshot(&self, path: &std::path::Path) -> Result<u64> {
+        Ok(self.core.catalogue.snapshot(path)?)
     }
 
     /// Answers a query.

@@ -5,6 +5,7 @@ pub(crate) mod demo;
 pub(crate) mod detect;
 pub(crate) mod embed;
 pub(crate) mod eval;
+pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod index;
 pub(crate) mod keys;
@@ -12,6 +13,8 @@ pub(crate) mod model;
 pub(crate) mod products;
 pub(crate) mod search;
 pub(crate) mod serve;
+pub(crate) mod snapshot;
+pub(crate) mod sync;
 #[cfg(feature = "train")]
 pub(crate) mod train;
 

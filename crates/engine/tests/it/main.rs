@@ -5,4 +5,5 @@ mod change;
 mod drawn;
 mod model;
 mod query;
+mod syncing;
 mod trouble;

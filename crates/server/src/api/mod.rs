@@ -10,9 +10,12 @@ mod health;
 mod images;
 mod import;
 mod keys;
+mod jobs;
 mod line;
 mod products;
 mod search;
+mod snapshots;
+mod sources;
 
 use crate::problem::{Problem, UNSUPPORTED};
 use crate::state::App;
@@ -47,6 +50,13 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
         .routes(routes!(health::version))
+        .routes(routes!(sources::list))
+        .routes(routes!(sources::get, sources::put, sources::delete))
+        .routes(routes!(sources::runs, sources::run))
+        .routes(routes!(snapshots::create))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::get, jobs::patch, jobs::delete))
+        .routes(routes!(jobs::events))
         .routes(routes!(documents::openapi))
 }
 

@@ -7,6 +7,7 @@ mod feedback;
 mod house;
 mod importing;
 mod keys;
+mod jobs;
 mod pages;
 mod products;
 mod replays;
