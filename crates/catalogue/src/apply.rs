@@ -228,6 +228,33 @@ fn claim_terms(tx: &Connection, row: u32, product: &Product) -> Result<(), Failu
     Ok(())
 }
 
+/// One product as it is stored.
+pub(crate) fn product_by_id(tx: &Connection, id: &str) -> Result<Option<Product>, Failure> {
+    let found = tx
+        .prepare_cached("SELECT body, content FROM products WHERE id = ?")?
+        .query_row([id], |r| Ok((r.get::<_, String>(0)?, r.get(1)?)))
+        .optional()?;
+    found.map(|(body, content)| product_from(id, &body, &content)).transpose()
+}
+
+/// Takes one picture from a product's images, and nothing else.
+pub(crate) fn without_picture(tx: &Connection, id: &str, picture: &PictureHash) -> Result<Outcome, Failure> {
+    let absent = Outcome { id: id.to_owned(), seq: None, status: Status::Absent };
+    let Some(mut product) = product_by_id(tx, id)? else { return Ok(absent) };
+    for image in product.images.iter_mut().filter(|image| image.picture.as_ref() == Some(picture)) {
+        image.picture = None;
+    }
+    let (body, content) = body_of(&product)?;
+    let row: u32 =
+        tx.prepare_cached("SELECT row FROM products WHERE id = ?")?.query_row([id], |r| r.get(0))?;
+    let now = now_ms();
+    let seq = record(tx, row, id, ChangeKind::Put, now)?;
+    tx.prepare_cached("UPDATE products SET body = ?, content = ?, seq = ?, updated_ms = ? WHERE row = ?")?
+        .execute(params![body, content, seq as i64, now, row])?;
+    place_pictures(tx, row, &product.images)?;
+    Ok(Outcome { id: id.to_owned(), seq: Some(seq), status: Status::Updated })
+}
+
 /// Removes one product. Its pictures stay until they are collected: another may show them.
 pub(crate) fn remove(tx: &Connection, id: &str) -> Result<Outcome, Failure> {
     let id = id.trim();

@@ -123,6 +123,15 @@ impl Home {
     /// # Errors
     /// [`CatalogueError::CatalogueExists`], [`CatalogueError::Disk`], [`CatalogueError::DiskFull`].
     pub fn create(&self, name: &CatalogueName, settings: Settings) -> Result<Catalogue> {
+        self.create_from(name, &mut |database| schema::create(database, &settings))
+    }
+
+    /// As [`Home::create`], with the database that `make` writes.
+    pub(crate) fn create_from(
+        &self,
+        name: &CatalogueName,
+        make: &mut dyn FnMut(&Path) -> Result<()>,
+    ) -> Result<Catalogue> {
         let mut open = self.inner.open.lock();
         let (parent, dir) = (self.inner.catalogues(), self.inner.folder(name));
         if dir.join(DATABASE).exists() {
@@ -132,7 +141,7 @@ impl Home {
         let disk = |e: std::io::Error| CatalogueError::disk(&unfinished, &e);
         remove_folder(&unfinished)?;
         fs::create_dir(&unfinished).map_err(disk)?;
-        schema::create(&unfinished.join(DATABASE), &settings)?;
+        make(&unfinished.join(DATABASE))?;
         sync_folder(&unfinished)?;
         fs::rename(&unfinished, &dir).map_err(disk)?;
         sync_folder(&parent)?;
@@ -256,7 +265,7 @@ fn remove_folder(dir: &Path) -> Result<()> {
 }
 
 /// Makes names in a folder durable. Windows has no such call and does it by itself.
-fn sync_folder(dir: &Path) -> Result<()> {
+pub(crate) fn sync_folder(dir: &Path) -> Result<()> {
     if cfg!(windows) {
         return Ok(());
     }

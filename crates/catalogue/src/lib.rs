@@ -8,6 +8,7 @@
 //! they came from.
 
 mod apply;
+mod attach;
 mod catalogue;
 mod error;
 mod features;
@@ -20,9 +21,12 @@ mod readers;
 mod schema;
 mod select;
 mod swaps;
+mod snapshot;
+mod sync_state;
 mod verify;
 mod writer;
 
+pub use attach::{Attachment, Standing};
 pub use catalogue::{
     Catalogue, ChangeKind, ChangeRecord, Counts, Mode, Outcome, Page, Placement, ProductPut, Record,
     Settings, Status,
@@ -34,6 +38,8 @@ pub use home::{CatalogueName, Home};
 pub use money::{Amount, Currency, Money, MoneyError};
 pub use product::{Availability, Category, Condition, Image, InvalidProduct, Place, Product, Role};
 pub use swaps::Swap;
+pub use snapshot::snapshot_beside;
+pub use sync_state::{Picture, RunRecord, Seen, SyncState, row_hash};
 pub use twinset_photo::PictureHash;
 
 /// What every call here returns.

@@ -150,6 +150,18 @@ pub(crate) fn create(path: &Path, settings: &Settings) -> Result<()> {
     make().map_err(|failure| failure.at(path))
 }
 
+/// Makes a copied database one that is worked with: with its log.
+pub(crate) fn adopt(path: &Path) -> Result<()> {
+    check(path)?;
+    let adopt = || -> Result<(), Failure> {
+        let connection = Connection::open_with_flags(path, flags())?;
+        configure(&connection)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.close().map_err(|(_, error)| error.into())
+    };
+    adopt().map_err(|failure| failure.at(path))
+}
+
 /// Checks that the database is ours and not of a newer program, before SQLite sees it: opening a
 /// file can already change it.
 pub(crate) fn check(path: &Path) -> Result<()> {

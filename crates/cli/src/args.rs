@@ -45,6 +45,13 @@ pub(crate) enum Command {
     Keys(KeysCommand),
     /// Bring a folder of pictures or a data set into a catalogue
     Import(Import),
+    /// Bring a catalogue to what a product feed says; only what changed is computed again
+    Sync(Box<Sync>),
+    /// Write all products as JSON Lines, which `sync` reads again without a change
+    Export(Export),
+    /// Back up a whole catalogue while it is used, and restore it
+    #[command(subcommand)]
+    Snapshot(Snapshot),
     /// Put one product
     Put(Put),
     /// Show one product
@@ -185,6 +192,108 @@ pub(crate) struct Import {
     /// Only this split of a data set
     #[arg(long)]
     pub(crate) split: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sync {
+    /// A file, `-` for stdin, or an http(s) address: Google Merchant, Shopify, WooCommerce, JSON, pages with schema.org
+    /// data, a sitemap; recognised by content, packed or not
+    #[arg(value_name = "SOURCE")]
+    pub(crate) feed: String,
+    #[command(flatten)]
+    pub(crate) into: InCatalogue,
+    /// Show what would change, change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// What to do about products that the feed no longer lists
+    #[arg(long, value_enum, default_value_t = DeleteMissing::Ask, value_name = "WHAT")]
+    pub(crate) delete_missing: DeleteMissing,
+    /// With `ask`: remove without asking up to this share of the source's products, in percent
+    #[arg(long, default_value_t = 30.0, value_name = "PERCENT")]
+    pub(crate) guard: f64,
+    /// Name of the source: only its own products can go missing
+    #[arg(long, default_value = "feed")]
+    pub(crate) name: String,
+    /// TOML file that says which column is which, for tables that are not known
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mapping: Option<PathBuf>,
+    /// Currency of prices that come without one, such as EUR
+    #[arg(long, value_name = "CODE")]
+    pub(crate) currency: Option<String>,
+    /// Host of the shop, such as shop.example, for links that the feed does not tell
+    #[arg(long, value_name = "HOST")]
+    pub(crate) shop_domain: Option<String>,
+    /// Where bare names of WooCommerce pictures lie
+    #[arg(long, value_name = "URL")]
+    pub(crate) uploads_url: Option<String>,
+    /// What relative addresses in a file are relative to
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+    /// Language of the shop, such as ko: a hint for encodings
+    #[arg(long, value_name = "TAG")]
+    pub(crate) language: Option<String>,
+    /// Folder with pictures, looked at before the network: by host and path of their address, by path, or by name
+    #[arg(long, value_name = "DIR")]
+    pub(crate) pictures: Option<PathBuf>,
+    /// Fetch no pictures from the network
+    #[arg(long)]
+    pub(crate) no_fetch: bool,
+    /// Ask for every picture again whether it has changed
+    #[arg(long)]
+    pub(crate) recheck: bool,
+    /// A picture under more products than this is a placeholder and is not searched
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(crate) placeholder_over: u64,
+    /// Network that may be fetched from although it is not public, such as 10.0.0.0/8; may be repeated
+    #[arg(long, value_name = "NET")]
+    pub(crate) allow_net: Vec<String>,
+    /// Requests to one host at a time
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    pub(crate) per_host: usize,
+}
+
+/// What to do about products that a feed no longer lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeleteMissing {
+    /// Remove them, unless more would vanish than the guard allows
+    Ask,
+    /// Remove them
+    Yes,
+    /// Keep them
+    No,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) of: InCatalogue,
+    /// Write here instead of stdout
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write the pictures into this folder, named by their hashes; `sync --pictures` takes them from there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) pictures: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Snapshot {
+    /// Copy a catalogue into one file, also while a server uses it
+    Create {
+        #[command(flatten)]
+        of: InCatalogue,
+        /// The file [default: one in HOME/snapshots]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Make a new catalogue of a copy
+    Restore {
+        /// The copy
+        file: PathBuf,
+        #[command(flatten)]
+        into: InCatalogue,
+    },
+    /// List the copies in HOME/snapshots
+    List,
 }
 
 #[derive(Debug, Args)]

@@ -77,6 +77,7 @@ pub(crate) fn apply_next(core: &Core, index: &GraphIndex, unreadable: &mut Unrea
     let edits = batch.edits();
     let dropped = edits.iter().any(|edit| matches!(edit, Change::Remove { .. }));
     index.apply(batch.seq, &edits)?;
+    core.note_freshness(&changes[..changes.len().min(batch.changes as usize)]);
     Ok(Step::Applied { seq: batch.seq, changes: batch.changes, dropped })
 }
 

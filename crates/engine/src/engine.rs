@@ -166,6 +166,18 @@ impl Engine {
         }
     }
 
+    /// Makes a catalogue of a copy that [`Shop::snapshot`] wrote, here or elsewhere, and opens it. Its index is made anew
+    /// from the features in the copy.
+    ///
+    /// # Errors
+    /// There is one of this name, the copy is none of ours or damaged, or the disk failed.
+    pub fn restore(&self, name: &CatalogueName, copy: &Path) -> Result<Arc<Shop>> {
+        let mut shops = self.shops.lock();
+        let shop = Arc::new(Shop::open(self.home.restore(name, copy)?, self.shared.clone())?);
+        shops.insert(name.clone(), shop.clone());
+        Ok(shop)
+    }
+
     /// Removes a catalogue with all it holds; `false` if there was none. Searches under way get an error.
     ///
     /// # Errors

@@ -33,6 +33,12 @@ pub enum EngineError {
     NoEarlierModels,
     #[error("another generation of this catalogue is being built or swapped; try again when that is done")]
     GenerationBusy,
+    #[error("source '{source_name}' is being synced already; wait for that run, or stop it")]
+    SyncRuns { source_name: String },
+    #[error(transparent)]
+    Feed(#[from] twinset_feed::FeedError),
+    #[error("the feed cannot be fetched: {0}")]
+    Fetch(#[from] twinset_fetch::FetchError),
 
     // A limit is reached; the same call may succeed later.
     #[error("changes up to {seen} are searchable, {wanted} was asked for; try again in a moment")]

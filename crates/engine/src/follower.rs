@@ -8,13 +8,14 @@
 use crate::change::{self, Step, Unreadable};
 use crate::engine::Shared;
 use crate::trust::Trust;
+use crate::freshness::Watch;
 use crate::{EngineError, Features, Result};
 use parking_lot::{Condvar, Mutex, RwLock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use twinset_catalogue::Catalogue;
+use twinset_catalogue::{Catalogue, ChangeRecord};
 use twinset_index::{GraphIndex, GraphSnapshot, IndexError, Metric, Shape, VectorIndex};
 use twinset_photo::PictureHash;
 
@@ -54,6 +55,7 @@ pub(crate) struct Desk {
     pub(crate) quarantined: Vec<PathBuf>,
     pub(crate) last_error: Option<String>,
     pub(crate) rebuild: Rebuild,
+    pub(crate) freshness: Watch,
     work: bool,
     save: bool,
 }
@@ -122,6 +124,7 @@ impl Core {
             quarantined,
             last_error: None,
             rebuild: Rebuild::default(),
+            freshness: Watch::new(crate::sync::now_ms()),
             work: true,
             save: false,
         };
@@ -168,6 +171,14 @@ impl Core {
 
     pub(crate) fn count(&self, add: impl FnOnce(&mut Counters)) {
         add(&mut self.desk.lock().counters);
+    }
+
+    /// These changes have been applied; those that a rebuild repeats do not count.
+    pub(crate) fn note_freshness(&self, changes: &[ChangeRecord]) {
+        let now_ms = crate::sync::now_ms();
+        let mut desk = self.desk.lock();
+        let new = changes.partition_point(|change| change.seq <= desk.seq);
+        desk.freshness.applied(&changes[new..], now_ms);
     }
 
     pub(crate) fn look<T>(&self, at: impl FnOnce(&Desk) -> T) -> T {

@@ -21,6 +21,7 @@ mod error;
 mod evidence;
 mod features;
 mod follower;
+mod freshness;
 mod fuse;
 mod generation;
 mod import;
@@ -28,6 +29,7 @@ mod models;
 mod query;
 mod request;
 mod shop;
+mod sync;
 mod trust;
 mod upkeep;
 mod vision;
@@ -40,11 +42,16 @@ pub use error::EngineError;
 pub use evidence::{Agreement, Zone};
 pub use features::{DamagedFeatures, Features, StoredGarment};
 pub use follower::State;
+pub use freshness::{Freshness, Quantiles};
 pub use generation::{Contest, Marks, Pace};
 pub use import::{ImportProgress, ImportReport, Rejected};
 pub use models::{KnownModel, Models};
 pub use request::{GroupBy, MAX_LIMIT, MAX_OFFSET, QueryImage, Region, SearchRequest};
 pub use shop::{Shop, Taken, Terms};
+pub use sync::{
+    Approval, Counts as SyncCounts, FailedPicture, FindingGroup, Input, Missing, PictureCounts,
+    Progress as SyncProgress, Report as SyncReport, Signal, Stage, SyncOptions,
+};
 pub use twinset_index::GraphOptions;
 pub use upkeep::{IndexStatus, Unreadable, VerifyReport};
 pub use vision::{Described, Seen, Vision};

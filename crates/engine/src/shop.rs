@@ -3,6 +3,7 @@
 use crate::engine::Shared;
 use crate::follower::Core;
 use crate::generation::{self, Running};
+use crate::sync::{self, Input, Progress, Report, Signal, SyncOptions, Syncs};
 use crate::{
     AuditReport, Contest, EngineError, Features, ImportProgress, ImportReport, IndexStatus, Models, Pace,
     Result, SearchAnswer, SearchRequest, Unreadable, VerifyReport, Vision, audit, change, copies, import,
@@ -11,8 +12,9 @@ use crate::{
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use std::collections::HashSet;
-use std::{sync::Arc, time::Duration};
-use twinset_catalogue::{Catalogue, CatalogueName, Outcome, ProductPut, Swap};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use twinset_catalogue::{Catalogue, CatalogueName, Outcome, ProductPut, Swap, SyncState};
 use twinset_nets::Package;
 use twinset_photo::PictureHash;
 
@@ -29,6 +31,8 @@ pub struct Shop {
     models: Models,
     /// Held while a generation is built or swapped.
     changing: Mutex<()>,
+    /// Opened when the first sync asks for it.
+    syncs: OnceLock<Syncs>,
 }
 
 /// On what terms other models are taken into use.
@@ -67,7 +71,7 @@ impl Shop {
             },
         };
         let running = ArcSwap::from_pointee(Running::start(catalogue.clone(), shared)?);
-        Ok(Self { catalogue, running, own, models, changing: Mutex::new(()) })
+        Ok(Self { catalogue, running, own, models, changing: Mutex::new(()), syncs: OnceLock::new() })
     }
 
     fn running(&self) -> Arc<Running> {
@@ -134,6 +138,48 @@ impl Shop {
         progress: &mut dyn FnMut(&ImportProgress) -> bool,
     ) -> Result<ImportReport> {
         self.writing(|core| import::put_many(core, &mut puts.into_iter(), progress))
+    }
+
+    /// Brings the catalogue to what a feed says; one run of a source at a time. `signal` is asked often, also from other
+    /// threads; `progress` is told after every batch. How it ended stands in the report, also a failure: what was
+    /// acknowledged before stays.
+    ///
+    /// # Errors
+    /// The source is being synced already, or the disk failed before there was anything to report.
+    pub fn sync(
+        &self,
+        input: Input,
+        options: &SyncOptions,
+        signal: &(dyn Fn() -> Signal + Sync),
+        progress: &mut dyn FnMut(&Progress),
+    ) -> Result<Report> {
+        let syncs = self.syncs()?;
+        self.writing(|core| sync::sync(core, syncs, input, options, signal, progress))
+    }
+
+    /// What syncs remember: sources, runs.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn sync_state(&self) -> Result<&Arc<SyncState>> {
+        Ok(&self.syncs()?.state)
+    }
+
+    fn syncs(&self) -> Result<&Syncs> {
+        if let Some(syncs) = self.syncs.get() {
+            return Ok(syncs);
+        }
+        // Two who come at once open it twice; one of them is kept.
+        let opened = Syncs::open(self.catalogue.dir())?;
+        Ok(self.syncs.get_or_init(|| opened))
+    }
+
+    /// Writes a copy of the whole catalogue to `path` while everything goes on; returns the last change in it.
+    ///
+    /// # Errors
+    /// The disk failed or is full; nothing is left at `path`.
+    pub fn snapshot(&self, path: &std::path::Path) -> Result<u64> {
+        Ok(self.catalogue.snapshot(path)?)
     }
 
     /// Answers a query.

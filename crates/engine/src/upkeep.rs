@@ -1,7 +1,7 @@
 //! What an operator asks: how far is the index, is it right, which pictures could not be read.
 
 use crate::follower::{Core, State};
-use crate::{EngineError, Result};
+use crate::{EngineError, Freshness, Result};
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
@@ -41,6 +41,8 @@ pub struct IndexStatus {
     pub damaged_features: u64,
     /// Damaged index files that were set aside.
     pub quarantined: Vec<PathBuf>,
+    /// How long changes take until searches see them.
+    pub freshness: Freshness,
     /// Why the follower does not get on, if so; it keeps trying.
     pub last_error: Option<String>,
 }
@@ -99,6 +101,7 @@ pub(crate) fn status(core: &Core) -> Result<IndexStatus> {
         unreadable,
         damaged_features: core.catalogue.damaged_features() + desk.counters.damaged_features,
         quarantined: desk.quarantined.clone(),
+        freshness: desk.freshness.told(),
         last_error: desk.last_error.clone(),
     }))
 }

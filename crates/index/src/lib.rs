@@ -14,6 +14,8 @@ mod exact;
 mod graph;
 mod kernels;
 mod saved;
+#[cfg(test)]
+mod saved_trouble;
 mod top;
 
 pub use contract::{Candidate, Change, MAX_DIM, Metric, Query, Searcher, Shape, VectorIndex};

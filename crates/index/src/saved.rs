@@ -7,10 +7,10 @@
 //! renaming: whoever reads, at whatever moment the power went, finds the old state or the new one.
 use crate::{IndexError, MAX_DIM, Metric, Shape};
 use std::{
-    fs::{self, File},
     io::{BufWriter, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
+use twinset_disk::{Disk, DiskFile, DiskRead, RealDisk};
 
 const MAGIC: [u8; 8] = *b"TWINSIDX";
 const VERSION: u32 = 1;
@@ -61,11 +61,21 @@ pub(crate) fn save(
     head: Head,
     fill: impl FnOnce(&mut Writer) -> Result<(), IndexError>,
 ) -> Result<(), IndexError> {
-    fs::create_dir_all(dir).map_err(IndexError::io("cannot make", dir))?;
-    let old = data_files(dir)?;
+    save_on(&RealDisk, dir, head, fill)
+}
+
+/// [`save`] on any disk.
+pub(crate) fn save_on(
+    disk: &dyn Disk,
+    dir: &Path,
+    head: Head,
+    fill: impl FnOnce(&mut Writer) -> Result<(), IndexError>,
+) -> Result<(), IndexError> {
+    disk.create_dir_all(dir).map_err(IndexError::io("cannot make", dir))?;
+    let old = data_files(disk, dir)?;
     let number = old.iter().map(|(number, _)| number + 1).max().unwrap_or(1);
     let path = data_path(dir, head.kind, number);
-    let file = File::create(&path).map_err(IndexError::io("cannot write", &path))?;
+    let file = disk.create(&path).map_err(IndexError::io("cannot write", &path))?;
     let mut writer = Writer {
         out: BufWriter::with_capacity(BLOCK, file),
         path: path.clone(),
@@ -75,28 +85,40 @@ pub(crate) fn save(
     };
     let done = fill(&mut writer).and_then(|()| {
         let (payload, table_crc) = writer.finish()?;
-        replace(dir, &manifest(head, Vouch { number, payload, table_crc }))
+        replace(disk, dir, &manifest(head, Vouch { number, payload, table_crc }))
     });
     if done.is_err() {
         // Best effort, for a full disk: the half-written file helps nobody. If the manifest could have been
         // renamed already the file must stay, and the next save clears it.
-        if !fs::read(dir.join(MANIFEST))
-            .is_ok_and(|bytes| parse(dir, &bytes).is_ok_and(|(_, v)| v.number == number))
-        {
-            let _ = fs::remove_file(&path);
+        if !read_manifest(disk, dir).is_ok_and(|(_, v)| v.number == number) {
+            let _ = disk.remove(&path);
         }
         return done;
     }
     for (_, path) in old {
-        let _ = fs::remove_file(path); // a left-over costs space only, and the next save tries again
+        let _ = disk.remove(&path); // a left-over costs space only, and the next save tries again
     }
     Ok(())
 }
 
 /// Opens the state saved in `dir`, if it is of one of these kinds. The bytes behind it are checked as they are read.
 pub(crate) fn open(dir: &Path, kinds: &[Kind]) -> Result<(Head, Reader), IndexError> {
+    open_on(&RealDisk, dir, kinds)
+}
+
+/// [`open`] on any disk.
+pub(crate) fn open_on(disk: &dyn Disk, dir: &Path, kinds: &[Kind]) -> Result<(Head, Reader), IndexError> {
+    let (head, vouch) = read_manifest(disk, dir)?;
+    if !kinds.contains(&head.kind) {
+        let path = dir.join(MANIFEST);
+        return Err(IndexError::OtherKind { path, found: head.kind.name(), expected: kinds[0].name() });
+    }
+    Ok((head, Reader::open(disk, data_path(dir, head.kind, vouch.number), vouch)?))
+}
+
+fn read_manifest(disk: &dyn Disk, dir: &Path) -> Result<(Head, Vouch), IndexError> {
     let path = dir.join(MANIFEST);
-    let bytes = match File::open(&path) {
+    let bytes = match disk.open(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             return Err(IndexError::Missing { path: dir.to_path_buf() });
         }
@@ -107,11 +129,7 @@ pub(crate) fn open(dir: &Path, kinds: &[Kind]) -> Result<(Head, Reader), IndexEr
             bytes
         }
     };
-    let (head, vouch) = parse(&path, &bytes)?;
-    if !kinds.contains(&head.kind) {
-        return Err(IndexError::OtherKind { path, found: head.kind.name(), expected: kinds[0].name() });
-    }
-    Ok((head, Reader::open(data_path(dir, head.kind, vouch.number), vouch)?))
+    parse(&path, &bytes)
 }
 
 /// Reads all of the state saved in `dir` and compares it with its checksums, without keeping it.
@@ -132,11 +150,11 @@ fn data_path(dir: &Path, kind: Kind, number: u64) -> PathBuf {
 }
 
 /// The data files in `dir` with their numbers, of any kind, named by a manifest or left over.
-fn data_files(dir: &Path) -> Result<Vec<(u64, PathBuf)>, IndexError> {
-    let entries = fs::read_dir(dir).map_err(IndexError::io("cannot list", dir))?;
-    Ok(entries
-        .filter_map(|entry| {
-            let path = entry.ok()?.path();
+fn data_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, PathBuf)>, IndexError> {
+    let paths = disk.list(dir).map_err(IndexError::io("cannot list", dir))?;
+    Ok(paths
+        .into_iter()
+        .filter_map(|path| {
             let (_, number) = path.file_name()?.to_str()?.strip_suffix(".data")?.split_once('-')?;
             Some((u64::from_str_radix(number, 16).ok().filter(|&n| n < u64::MAX)?, path))
         })
@@ -144,22 +162,16 @@ fn data_files(dir: &Path) -> Result<Vec<(u64, PathBuf)>, IndexError> {
 }
 
 /// Puts `bytes` where the manifest is, all or nothing, and waits until that is on the disk.
-fn replace(dir: &Path, bytes: &[u8]) -> Result<(), IndexError> {
+fn replace(disk: &dyn Disk, dir: &Path, bytes: &[u8]) -> Result<(), IndexError> {
     let (new, path) = (dir.join("manifest.new"), dir.join(MANIFEST));
-    File::create(&new)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+    disk.create(&new)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync()))
         .map_err(IndexError::io("cannot write", &new))?;
-    fs::rename(&new, &path).map_err(IndexError::io("cannot replace", &path))?;
-    sync_dir(dir)
-}
-
-#[cfg(unix)]
-fn sync_dir(dir: &Path) -> Result<(), IndexError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(IndexError::io("cannot sync", dir))
-}
-#[cfg(not(unix))]
-fn sync_dir(_: &Path) -> Result<(), IndexError> {
-    Ok(()) // folders cannot be opened for syncing there
+    let sync = || disk.sync_dir(dir).map_err(IndexError::io("cannot sync", dir));
+    // First the name of the data file: a disk may keep the renaming and lose the name that was made before it.
+    sync()?;
+    disk.rename(&new, &path).map_err(IndexError::io("cannot replace", &path))?;
+    sync()
 }
 
 fn manifest(head: Head, vouch: Vouch) -> [u8; MANIFEST_BYTES] {
@@ -226,7 +238,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<(Head, Vouch), IndexError> {
 
 /// Takes the payload and cuts it into checked blocks; the table of checksums follows the payload.
 pub(crate) struct Writer {
-    out: BufWriter<File>,
+    out: BufWriter<Box<dyn DiskFile>>,
     path: PathBuf,
     block: Vec<u8>,
     crcs: Vec<u32>,
@@ -263,7 +275,7 @@ impl Writer {
         let Self { out, path, .. } = self;
         out.write_all(table)
             .and_then(|()| out.flush())
-            .and_then(|()| out.get_ref().sync_all())
+            .and_then(|()| out.get_mut().sync())
             .map_err(IndexError::io("cannot write", path))?;
         Ok((self.written, crc32fast::hash(table)))
     }
@@ -279,7 +291,7 @@ fn block_crc(number: u64, block: &[u8]) -> u32 {
 
 /// Gives the payload back in order; each block is checked before any byte of it is handed out.
 pub(crate) struct Reader {
-    file: File,
+    file: Box<dyn DiskRead>,
     path: PathBuf,
     payload: u64,
     crcs: Vec<u32>,
@@ -290,14 +302,14 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    fn open(path: PathBuf, vouch: Vouch) -> Result<Self, IndexError> {
-        let mut file = match File::open(&path) {
+    fn open(disk: &dyn Disk, path: PathBuf, vouch: Vouch) -> Result<Self, IndexError> {
+        let mut file = match disk.open(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 return Err(IndexError::damaged(&path, 0, "the file that the manifest names is gone"));
             }
             file => file.map_err(IndexError::io("cannot read", &path))?,
         };
-        let found = file.metadata().map_err(IndexError::io("cannot read", &path))?.len();
+        let found = file.seek(SeekFrom::End(0)).map_err(IndexError::io("cannot read", &path))?;
         let blocks = vouch.payload.div_ceil(BLOCK as u64);
         // Checked against the true length before anything of that size is reserved.
         let expected = blocks.checked_mul(4).and_then(|table| table.checked_add(vouch.payload));

@@ -13,6 +13,8 @@ pub struct ServerOptions {
     pub examples: Vec<ExamplePhoto>,
     /// Web sites (`https://shop.example`) whose pages may call the API from a browser. Empty: none.
     pub cors_origins: Vec<String>,
+    /// Networks that feeds and their pictures may be fetched from although they are not public.
+    pub allow_nets: Vec<twinset_fetch::Net>,
     /// Bytes of one request body after decompression. Imports are streams and have no such limit.
     pub max_body_bytes: usize,
     /// Bytes of one picture.
@@ -46,6 +48,7 @@ impl Default for ServerOptions {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7878),
             examples: Vec::new(),
             cors_origins: Vec::new(),
+            allow_nets: Vec::new(),
             max_body_bytes: 32 << 20,
             max_picture_bytes: 20 << 20,
             max_line_bytes: 1 << 20,

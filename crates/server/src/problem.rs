@@ -66,6 +66,14 @@ codes! {
         "Send it again over a steady connection; the limits are listed at /version.";
     IDEMPOTENCY_RUNNING "idempotency_running" 409 true, "The first request is still running",
         "Wait for its answer, then send this one again to have the same.";
+    SOURCE_NOT_FOUND "source_not_found" 404 false, "There is no such source",
+        "List them with GET /v1/catalogues/{catalogue}/sources, or make this one with PUT.";
+    JOB_NOT_FOUND "job_not_found" 404 false, "There is no such job",
+        "List them with GET /v1/jobs. Jobs are remembered as long as the server runs; runs of a source are kept with the source.";
+    METHOD_NOT_ALLOWED "method_not_allowed" 405 false, "This address does not know this method",
+        "The header `allow` lists those that it knows.";
+    CONFLICT "already_running" 409 true, "That is being done already",
+        "`detail` names the job. Wait for it, or cancel it.";
     PRODUCT_EXISTS "product_exists" 409 false, "The product exists already",
         "Import with mode=upsert or mode=update, or choose another id.";
     CATALOGUE_REMOVED "catalogue_removed" 410 false, "The catalogue has been removed",
@@ -82,6 +90,8 @@ codes! {
         "Set `content-type` to what the body is; /docs lists the kinds for each address.";
     PICTURE_UNREADABLE "picture_unreadable" 422 false, "The picture cannot be read",
         "It is damaged, cut short, or of a rare variant. Open it in a picture editor and save it anew.";
+    SYNC_FAILED "sync_failed" 422 false, "The feed could not be synced",
+        "`detail` says why. What was written before stays; the next run goes on from there.";
     INVALID_PRODUCT "invalid_product" 422 false, "The product cannot be kept as it is",
         "`detail` names the member at fault and its limit.";
     INVALID_VALUE "invalid_value" 422 false, "A value is out of its range",
@@ -287,6 +297,8 @@ impl From<EngineError> for Problem {
             E::SameModels | E::NoEarlierModels => Self::new(&INVALID_VALUE, error.to_string()),
             E::GenerationBusy => Self::new(&BUSY, error.to_string()),
             E::Closed => Self::new(&BUSY, error.to_string()),
+            E::SyncRuns { .. } => Self::new(&CONFLICT, error.to_string()),
+            E::Feed(_) | E::Fetch(_) => Self::new(&SYNC_FAILED, error.to_string()),
             E::Index(_) | E::Model(_) | E::Disk { .. } => Self::internal(&error),
         }
     }

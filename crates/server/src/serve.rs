@@ -171,9 +171,11 @@ pub fn router(engine: Arc<Engine>, options: ServerOptions) -> Result<Router, Ser
 fn with_keys(engine: Arc<Engine>, options: ServerOptions, keys: Keys) -> Router {
     let (routes, openapi) = description();
     let app = App::new(engine, options, keys, &openapi);
+    crate::sources::schedule(app.weak());
     // Lines of an import are answered one by one; a compressor would hold them back. Pictures are compressed already.
     let compress = DefaultPredicate::new()
         .and(NotForContentType::const_new("application/x-ndjson"))
+        .and(NotForContentType::const_new("text/event-stream"))
         .and(NotForContentType::const_new("image/"));
     let around = tower::ServiceBuilder::new()
         .layer(CompressionLayer::new().compress_when(compress))

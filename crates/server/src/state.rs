@@ -5,6 +5,7 @@ use crate::feedback::{Feedback, Searches};
 use crate::gate::Gate;
 use crate::intake::Intake;
 use crate::keys::Keys;
+use crate::jobs::Jobs;
 use crate::metrics::Metrics;
 use crate::options::ServerOptions;
 use crate::problem::Problem;
@@ -41,7 +42,16 @@ pub(crate) struct Shared {
     pub(crate) chores: Chores,
     /// The description of the API, as JSON.
     pub(crate) openapi: Bytes,
+    pub(crate) jobs: Jobs,
+    /// Held while it is decided whether a run may begin.
+    pub(crate) beginning: Mutex<()>,
     writers: Mutex<HashMap<CatalogueName, Arc<RwLock<()>>>>,
+}
+
+impl From<Arc<Shared>> for App {
+    fn from(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
 }
 
 impl std::ops::Deref for App {
@@ -67,11 +77,18 @@ impl App {
             chores: Chores::default(),
             thumbnails: Thumbnails::new(options.thumbnail_cache_bytes),
             openapi: openapi.to_json().unwrap_or_default().into(),
+            jobs: Jobs::default(),
+            beginning: Mutex::default(),
             writers: Mutex::default(),
             searches: Searches::default(),
             feedback: Mutex::default(),
             options,
         }))
+    }
+
+    /// For work that must not keep the server alive.
+    pub(crate) fn weak(&self) -> std::sync::Weak<Shared> {
+        Arc::downgrade(&self.0)
     }
 
     /// Blocking: the first call for a catalogue opens its files.

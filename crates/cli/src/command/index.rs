@@ -50,6 +50,7 @@ fn status(shop: &Shop, ui: &Ui) -> anyhow::Result<Done> {
         "unreadable": unreadable,
         "damaged_features": status.damaged_features,
         "quarantined": status.quarantined,
+        "freshness": freshness(status.freshness),
         "last_error": status.last_error,
     });
     ui.answer(&value, || {
@@ -75,6 +76,13 @@ fn status(shop: &Shop, ui: &Ui) -> anyhow::Result<Done> {
         text
     })?;
     Ok(Done::All)
+}
+
+/// Milliseconds from acknowledged to searchable, and from removed to gone, over the latest changes of this process.
+fn freshness(of: twinset_engine::Freshness) -> serde_json::Value {
+    let told =
+        |q: twinset_engine::Quantiles| json!({ "count": q.count, "p50_ms": q.p50_ms, "p99_ms": q.p99_ms });
+    json!({ "searchable": told(of.searchable), "gone": told(of.gone) })
 }
 
 fn verify(shop: &Shop, ui: &Ui) -> anyhow::Result<Done> {

@@ -7,6 +7,7 @@ pub(crate) mod detect;
 pub(crate) mod embed;
 pub(crate) mod eval;
 pub(crate) mod fusion;
+pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod index;
 pub(crate) mod keys;
@@ -14,6 +15,8 @@ pub(crate) mod model;
 pub(crate) mod products;
 pub(crate) mod search;
 pub(crate) mod serve;
+pub(crate) mod snapshot;
+pub(crate) mod sync;
 #[cfg(feature = "train")]
 pub(crate) mod train;
 

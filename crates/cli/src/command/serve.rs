@@ -28,6 +28,8 @@ struct Config {
     tls: Option<ConfigTls>,
     /// One of so many searches is also answered exactly, to measure the index; 0: none.
     recall_sample: Option<u32>,
+    /// Networks that feeds and their pictures may be fetched from although they are not public.
+    allow_nets: Vec<String>,
     /// Threads that look at new pictures; 0: one a core.
     threads: usize,
     limits: ConfigLimits,
@@ -68,6 +70,9 @@ pub(crate) fn run(args: &Serve, home: Option<&Path>, ui: &Ui) -> anyhow::Result<
     server.cors_origins = config.cors_origins;
     server.tls = config.tls.map(|tls| TlsFiles { cert: tls.cert, key: tls.key });
     set(&mut server.recall_sample, config.recall_sample);
+    for net in &config.allow_nets {
+        server.allow_nets.push(net.parse().map_err(|e| WrongUse(format!("allow_nets: {e}")))?);
+    }
     let limits = &config.limits;
     let mut decoding = PoolSettings::default();
     set(&mut server.max_picture_bytes, limits.picture_bytes);

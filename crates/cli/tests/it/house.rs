@@ -112,6 +112,28 @@ impl Running {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
+    /// Status and body of any request; `None` if the server is gone.
+    pub(crate) fn send(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Option<(u16, String)> {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(&self.address).ok()?;
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n",
+            self.address
+        );
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok()?;
+        let text = String::from_utf8_lossy(&answer);
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    }
+
+    /// As the power goes: no time to save anything.
+    pub(crate) fn kill_now(&self) {
+        signal(&self.child, "KILL");
+    }
+
     /// Asks it to end, as a service manager does; gives its exit status.
     pub(crate) fn stop(mut self) -> Option<i32> {
         signal(&self.child, "TERM");

@@ -3,20 +3,24 @@
 use std::path::{Path, PathBuf};
 
 /// Each crate and those of ours that it may see, in the order a photo travels (docs: `ARCHITECTURE.md`).
-const MAY_SEE: [(&str, &str); 14] = [
+const MAY_SEE: [(&str, &str); 18] = [
     ("photo", ""),
     ("nets", "photo"),
     ("detect", "photo nets"),
     ("embed", "photo nets"),
     ("local", "photo nets"),
-    ("index", ""),
+    ("disk", ""),
+    ("index", "disk"),
     ("catalogue", "photo"),
+    ("feed", "catalogue"),
+    ("fetch", ""),
     ("synth", "photo"),
     ("dataset", "photo"),
-    ("engine", "photo nets detect embed local index catalogue"),
-    ("eval", "photo nets detect embed local index dataset synth"),
+    ("audit", "photo"),
+    ("engine", "photo nets detect embed local index catalogue audit feed fetch"),
+    ("eval", "photo nets detect embed local index dataset synth audit"),
     ("train", "photo nets dataset synth"),
-    ("server", "photo catalogue engine"),
+    ("server", "photo nets catalogue engine feed fetch"),
     ("cli", "*"),
 ];
 

@@ -4,6 +4,8 @@ mod failures;
 mod house;
 mod house_rules;
 mod import;
+mod kills;
 mod looking;
 mod products;
 mod serving;
+mod syncing;

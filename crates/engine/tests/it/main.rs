@@ -7,4 +7,5 @@ mod drawn;
 mod generations;
 mod model;
 mod query;
+mod syncing;
 mod trouble;

@@ -197,6 +197,22 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse,
                 status.saved_seq,
             );
         }
+        let mut first = true;
+        for name in state.engine.catalogues()? {
+            let Ok(shop) = state.shop(name.as_str()) else { continue };
+            let freshness = shop.index_status()?.freshness;
+            for (way, told) in [("searchable", freshness.searchable), ("gone", freshness.gone)] {
+                for (quantile, ms) in [("0.5", told.p50_ms), ("0.99", told.p99_ms)] {
+                    let help = if std::mem::take(&mut first) {
+                        "Time from acknowledged to searchable or gone, over the latest changes."
+                    } else {
+                        ""
+                    };
+                    let labels = format!("{{catalogue=\"{name}\",way=\"{way}\",quantile=\"{quantile}\"}}");
+                    gauge(&mut out, "twinset_freshness_seconds", help, &labels, ms / 1e3);
+                }
+            }
+        }
         Ok::<_, Problem>(out)
     };
     out.push_str(&app.store.run(work).await?);

@@ -3,6 +3,7 @@
 use super::line::{Line, id_of, read};
 use super::products::status_name;
 use super::{Wait, wait};
+use crate::jobs::{Handle, Job, JobState};
 use crate::problem::{
     BAD_REQUEST, BODY_TOO_LARGE, PRODUCT_EXISTS, PRODUCT_NOT_FOUND, Problem, ProblemBody, TIMEOUT,
 };
@@ -15,12 +16,15 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::io::{BufRead, Read};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::{ReceiverStream, UnboundedReceiverStream};
 use twinset_catalogue::{Mode, Outcome, Product, ProductPut, Status};
-use twinset_engine::Shop;
+use twinset_engine::{Shop, Signal};
 use utoipa::{IntoParams, ToSchema};
 
 const NDJSON: &str = "application/x-ndjson";
@@ -37,7 +41,7 @@ pub(crate) struct ImportParams {
     mode: ImportMode,
     /// Read and check everything, change nothing.
     dry_run: bool,
-    /// As a job. Not on this server yet: 422.
+    /// As a job: the answer is 202, the job's result has the counts and the first failed lines.
     r#async: bool,
     /// `searchable`: the last line is answered when searches see everything.
     #[param(value_type = Option<String>)]
@@ -86,7 +90,7 @@ pub(crate) struct LineAnswer {
     params(("catalogue" = String, Path), ImportParams),
     request_body(content = ProductSchema, content_type = "application/x-ndjson"),
     responses(
-        (status = 200, body = LineAnswer, content_type = "application/x-ndjson"), (status = 400, body = ProblemBody),
+        (status = 200, body = LineAnswer, content_type = "application/x-ndjson"), (status = 202, body = Job), (status = 400, body = ProblemBody),
         (status = 404, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody),
     )
 )]
@@ -103,15 +107,13 @@ pub(crate) async fn import(
     ) {
         return Err(wrong_kind(&kind, NDJSON));
     }
-    if params.r#async {
-        return Err(super::unsupported(
-            "this server has no jobs yet; leave out `async` and read the answers as they come",
-        )
-        .at("async"));
-    }
     let state = app.clone();
     let name = catalogue.clone();
     app.store.run(move || state.shop(&name)).await?; // a missing catalogue is told before the body is read
+    if params.r#async {
+        let file = super::sources::spooled(request.into_body(), app.options.request_timeout).await?;
+        return Ok(super::jobs::accepted(&in_background(app, catalogue, params, file)?).into_response());
+    }
     // Room for about a million answers: a client that reads only after it has sent everything is served too.
     let (answers, stream) = mpsc::channel::<Bytes>(16_384);
     let body = request.into_body();
@@ -119,6 +121,114 @@ pub(crate) async fn import(
     tokio::spawn(tracing::Instrument::instrument(work.run(body), tracing::Span::current()));
     let stream = Body::from_stream(ReceiverStream::new(stream).map(Ok::<_, Infallible>));
     Ok(([(header::CONTENT_TYPE, NDJSON)], stream).into_response())
+}
+
+/// Failed lines told in the result of a job.
+const FAILED_TOLD: usize = 1_000;
+
+/// Imports a whole body as a job.
+fn in_background(
+    app: App,
+    catalogue: String,
+    params: ImportParams,
+    file: std::fs::File,
+) -> Result<Handle, Problem> {
+    let total = file.metadata().map_or(0, |file| file.len());
+    let handle = app.jobs.begin("import", Some(&catalogue), None, "bytes");
+    let job = handle.clone();
+    let work = move || {
+        job.start();
+        let done = import_file(&app, &catalogue, params, file, total, &job);
+        job.update(|job| match done {
+            Ok(state) => job.state = state,
+            Err(problem) => {
+                job.state = JobState::Failed;
+                job.problem = Some(json!(problem.body(None)));
+            }
+        });
+    };
+    let spawned = std::thread::Builder::new().name("import".into()).spawn(work);
+    spawned.map(|_| handle).map_err(|error| Problem::internal(&error))
+}
+
+fn import_file(
+    app: &App,
+    catalogue: &str,
+    params: ImportParams,
+    file: std::fs::File,
+    total: u64,
+    job: &Handle,
+) -> Result<JobState, Problem> {
+    let shop = app.shop(catalogue)?;
+    let most = app.options.max_line_bytes as u64;
+    let mut input = std::io::BufReader::with_capacity(1 << 16, file);
+    let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut failed = Vec::new();
+    let (mut line, mut read, mut last) = (0, 0, None);
+    loop {
+        let mut batch: Vec<(u64, Result<Bytes, Problem>)> = Vec::new();
+        let mut bytes = 0;
+        while batch.len() < BATCH_LINES && bytes < BATCH_BYTES {
+            let mut text = Vec::new();
+            let taken = (&mut input)
+                .take(most + 1)
+                .read_until(b'\n', &mut text)
+                .map_err(|e| Problem::internal(&e))?;
+            if taken == 0 {
+                break;
+            }
+            read += taken as u64;
+            bytes += taken;
+            line += 1;
+            if taken as u64 > most && !text.ends_with(b"\n") {
+                // The rest of it, wherever it ends.
+                loop {
+                    let rest = input.fill_buf().map_err(|e| Problem::internal(&e))?;
+                    let end = rest.iter().position(|b| *b == b'\n');
+                    let (used, over) =
+                        (end.map_or(rest.len(), |at| at + 1), end.is_some() || rest.is_empty());
+                    input.consume(used);
+                    read += used as u64;
+                    if over {
+                        break;
+                    }
+                }
+                batch.push((
+                    line,
+                    Err(Problem::new(&BODY_TOO_LARGE, format!("the line is longer than {most} bytes"))),
+                ));
+            } else if !text.trim_ascii().is_empty() {
+                batch.push((line, Ok(text.trim_ascii().to_vec().into())));
+            }
+        }
+        if batch.is_empty() && bytes == 0 {
+            break;
+        }
+        for answer in apply(app, &shop, params, batch) {
+            app.metrics.line(answer.status);
+            *counts.entry(answer.status).or_default() += 1;
+            last = last.max(answer.change);
+            if answer.problem.is_some() && failed.len() < FAILED_TOLD {
+                failed.push(answer);
+            }
+        }
+        job.update(|job| {
+            (job.progress.done, job.progress.total) = (read, total);
+            job.counts = json!(counts);
+        });
+        loop {
+            match job.signal() {
+                Signal::Go => break,
+                Signal::Stop => return Ok(JobState::Cancelled),
+                Signal::Pause => std::thread::sleep(Duration::from_millis(100)),
+            }
+        }
+    }
+    if let Some(change) = last {
+        wait(&shop, change, params.wait, params.timeout_ms);
+    }
+    job.update(|job| job.result = json!({ "lines": line, "failed": failed, "change": last }));
+    Ok(JobState::Succeeded)
 }
 
 struct Import {

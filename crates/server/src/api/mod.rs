@@ -11,10 +11,13 @@ mod health;
 mod images;
 mod import;
 mod keys;
+mod jobs;
 mod line;
 mod models;
 mod products;
 mod search;
+mod snapshots;
+mod sources;
 
 use crate::problem::{Problem, UNSUPPORTED};
 use crate::state::App;
@@ -54,6 +57,13 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
         .routes(routes!(health::version))
+        .routes(routes!(sources::list))
+        .routes(routes!(sources::get, sources::put, sources::delete))
+        .routes(routes!(sources::runs, sources::run))
+        .routes(routes!(snapshots::create))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::get, jobs::patch, jobs::delete))
+        .routes(routes!(jobs::events))
         .routes(routes!(documents::openapi))
 }
 

@@ -70,7 +70,6 @@ async fn each_line_has_its_answer() {
             house.send(Method::POST, &format!("{AT}?mode={mode}"), &NDJSON, line).await.ok(200).lines();
         assert_eq!((told(&answers), &answers[0]["problem"]["code"]), (vec![(1, "failed")], &json!(code)));
     }
-    house.send(Method::POST, &format!("{AT}?async=true"), &NDJSON, "").await.problem(422, "unsupported");
     house.send(Method::POST, &format!("{AT}?mode=replace"), &NDJSON, "").await.problem(400, "bad_request");
     house.send(Method::POST, AT, &[("content-type", "text/csv")], "").await.problem(415, "content_type");
 }

@@ -8,6 +8,7 @@ mod findings;
 mod house;
 mod importing;
 mod keys;
+mod jobs;
 mod pages;
 mod products;
 mod replays;

@@ -1,0 +1,31 @@
+//! Why a feed cannot be read at all. What is wrong with single rows is a finding.
+
+/// Why a feed cannot be read, sorted by who can act. Products told before stay told.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum FeedError {
+    // The feed.
+    #[error(
+        "this is no feed that is known here: it begins with {head:?}. Known are Google Merchant XML and text, Shopify CSV and \
+             products.json, WooCommerce CSV, JSON Lines, pages with schema.org data; a mapping file reads any other table"
+    )]
+    Unrecognised { head: String },
+    #[error("the feed is empty")]
+    Empty,
+    #[error(
+        "the table has no column for {missing}; its columns are {columns}. A mapping file says which is which: [columns] {missing} = \"NAME\""
+    )]
+    NeedsMapping { missing: &'static str, columns: String },
+
+    // The caller.
+    #[error("the mapping file cannot be read: {0}")]
+    Mapping(String),
+
+    // A limit.
+    #[error("the feed unpacks to more than {limit}; it was left there. Raise the limit if it is right")]
+    TooLarge { limit: String },
+
+    // The machine.
+    #[error("the feed cannot be read: {0}")]
+    Io(#[from] std::io::Error),
+}

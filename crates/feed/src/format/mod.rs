@@ -1,0 +1,9 @@
+//! One file a format. Each reads text and tells products through [`crate::draft::Draft`].
+
+pub(crate) mod json;
+pub(crate) mod jsonld;
+pub(crate) mod merchant_xml;
+pub(crate) mod plain_table;
+pub(crate) mod shopify_table;
+pub(crate) mod sitemap;
+pub(crate) mod woocommerce;

@@ -1,0 +1,18 @@
+//! Fetches feeds and pictures from public addresses, and from no others.
+//!
+//! In: an address somebody else has written. Out: bytes within limits, or a typed refusal. Every connection goes to an
+//! address that was looked at *after* the name was resolved, again at each redirect: a name that points into a private
+//! network, now or later, is refused (OWASP API7:2023). Hosts are asked with a bounded number of requests at a time, waited
+//! for when they ask for patience, and given up for a while when they do not answer. Knows nothing of feeds and pictures.
+
+mod error;
+mod fetcher;
+mod guard;
+mod hosts;
+
+pub use error::FetchError;
+pub use fetcher::{Body, Fetcher, Policy, Reply, Validators};
+pub use guard::{Net, is_public};
+
+/// What every call here returns.
+pub type Result<T, E = FetchError> = std::result::Result<T, E>;
