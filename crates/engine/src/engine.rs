@@ -173,7 +173,8 @@ impl Engine {
     /// There is one of this name, the copy is none of ours or damaged, or the disk failed.
     pub fn restore(&self, name: &CatalogueName, copy: &Path) -> Result<Arc<Shop>> {
         let mut shops = self.shops.lock();
-        let shop = Arc::new(Shop::open(self.home.restore(name, copy)?, self.shared.clone())?);
+        let shop =
+            Arc::new(Shop::open(self.home.restore(name, copy)?, self.shared.clone(), self.models.clone())?);
         shops.insert(name.clone(), shop.clone());
         Ok(shop)
     }

@@ -7,8 +7,8 @@
 
 use crate::change::{self, Step, Unreadable};
 use crate::engine::Shared;
-use crate::trust::Trust;
 use crate::freshness::Watch;
+use crate::trust::Trust;
 use crate::{EngineError, Features, Result};
 use parking_lot::{Condvar, Mutex, RwLock};
 use std::path::{Path, PathBuf};

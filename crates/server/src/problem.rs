@@ -60,8 +60,6 @@ codes! {
         "List them with GET /v1/catalogues/{catalogue}/findings; those of an audit before the last are gone unless somebody decided about them.";
     MODEL_NOT_FOUND "model_not_found" 404 false, "There is no such model",
         "List them with GET /v1/models; `twinset model import` keeps a package in the home.";
-    METHOD_NOT_ALLOWED "method_not_allowed" 405 false, "This address does not know this method",
-        "The header `allow` lists those that it knows.";
     BODY_STALLED "body_stalled" 408 true, "The body came too slowly",
         "Send it again over a steady connection; the limits are listed at /version.";
     IDEMPOTENCY_RUNNING "idempotency_running" 409 true, "The first request is still running",

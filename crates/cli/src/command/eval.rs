@@ -1,8 +1,8 @@
 //! `twinset eval retrieval|twins|evidence|copies|detection|category|audit|index`
 
 use crate::args::{
-    BoxOf, Eval, EvalAudit, EvalCopies, EvalData, EvalEvidence, EvalIndex, EvalRetrieval, EvalTwins, IdColumn,
-    IndexKind, MetricName, Models,
+    BoxOf, Eval, EvalAudit, EvalCopies, EvalData, EvalEvidence, EvalIndex, EvalRetrieval, EvalTwins,
+    IdColumn, IndexKind, MetricName, Models,
 };
 use crate::failure::{Done, WrongUse};
 use crate::progress::Progress;
@@ -11,7 +11,9 @@ use crate::ui::{Ui, table};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use twinset_eval::retrieval::{Baseline, Id, QueryBox, Recall, Scores};
-use twinset_eval::{Figure, Unreadable, audit, category, copies, detection, evidence, index, retrieval, twins};
+use twinset_eval::{
+    Figure, Unreadable, audit, category, copies, detection, evidence, index, retrieval, twins,
+};
 use twinset_index::{ExactIndex, GraphIndex, GraphOptions, Metric, Shape, VectorIndex};
 use twinset_local::Fusion;
 use twinset_synth::Twins;
