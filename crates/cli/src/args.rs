@@ -72,8 +72,7 @@ pub(crate) enum Command {
     Model(Model),
     /// Compare what sellers claim with what is seen: wrong categories, colours and titles, copies, poor pictures
     Audit(Audit),
-    /// Train a detector or an embedder
-    #[cfg(feature = "train")]
+    /// Train a detector, an embedder, or the weights of the score
     #[command(subcommand)]
     Train(Train),
     /// Speak the protocol of the index benchmark on stdin and stdout
@@ -342,6 +341,12 @@ pub(crate) struct Models {
 pub(crate) enum Eval {
     /// Is the right product among the first?
     Retrieval(Box<EvalRetrieval>),
+    /// Is the same garment told from its near twins, on drawn garments?
+    Twins(EvalTwins),
+    /// Is what is drawn as matched what the score rests on?
+    Evidence(EvalEvidence),
+    /// Are copies of a picture found, and others left alone?
+    Copies(EvalCopies),
     /// Are the garments found?
     Detection(EvalData),
     /// Are they called by their right names?
@@ -395,6 +400,9 @@ pub(crate) struct EvalRetrieval {
     /// Only gallery pictures of this view, such as `main`; may be repeated [default: all]
     #[arg(long, value_name = "VIEW")]
     pub(crate) gallery_view: Vec<String>,
+    /// Only queries of this view; may be repeated [default: all]
+    #[arg(long, value_name = "VIEW")]
+    pub(crate) query_view: Vec<String>,
     /// More gallery pictures, which are nobody's answer; may be repeated
     #[arg(long, value_name = "DIR:SPLIT")]
     pub(crate) distractors: Vec<String>,
@@ -410,6 +418,9 @@ pub(crate) struct EvalRetrieval {
     /// Do not compare the best candidates part by part
     #[arg(long)]
     pub(crate) no_rerank: bool,
+    /// Weights of the score [default: those inside the binary, if they were fitted for this embedder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) fusion: Option<PathBuf>,
     /// What to measure beside; `none` for nothing
     #[arg(
         long,
@@ -426,6 +437,49 @@ pub(crate) struct EvalRetrieval {
     pub(crate) seed: u64,
     #[command(flatten)]
     pub(crate) models: Models,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalTwins {
+    /// Families of three products [default: all of the frozen set]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=10_000))]
+    pub(crate) families: Option<u64>,
+    /// Keep the drawn set in this folder, in the data layout [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+    /// Weights of the score [default: those inside the binary, if they were fitted for this embedder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) fusion: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) models: Models,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalEvidence {
+    /// Families of three drawn products
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u64).range(2..=10_000))]
+    pub(crate) families: u64,
+    /// Weights of the score [default: those inside the binary, if they were fitted for this embedder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) fusion: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) models: Models,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalCopies {
+    /// Pictures to edit; may be repeated [default: drawn ones]
+    #[arg(long, value_name = "DIR:SPLIT")]
+    pub(crate) data: Vec<String>,
+    /// At most so many pictures
+    #[arg(long, value_name = "N", default_value_t = 400)]
+    pub(crate) pictures: usize,
+    /// At most so many pairs of different products
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) false_pairs: usize,
+    /// Seed of edits and intervals
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
 }
 
 /// The column of a manifest that tells whether a hit is right.
@@ -539,13 +593,29 @@ pub(crate) struct ModelUse {
     pub(crate) share: f32,
 }
 
-#[cfg(feature = "train")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Train {
     /// Finds garments
+    #[cfg(feature = "train")]
     Detector(TrainArgs),
     /// Turns crops into embeddings
+    #[cfg(feature = "train")]
     Embedder(TrainArgs),
+    /// Turns what is known of a pair into the probability that both are the same; a few minutes, for each embedder
+    Fusion(TrainFusion),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainFusion {
+    /// Data set with several views of its products, of which the split `train` is used, or `synth:` for drawn ones;
+    /// may be repeated [default: synth:]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Vec<String>,
+    /// Where to write the weights
+    #[arg(long, value_name = "FILE", default_value = "fusion.json")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) models: Models,
 }
 
 #[cfg(feature = "train")]

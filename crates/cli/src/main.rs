@@ -15,7 +15,7 @@ mod session;
 mod shapes;
 mod ui;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, Train};
 use clap::Parser;
 use failure::Done;
 use std::process::ExitCode;
@@ -56,8 +56,11 @@ fn run(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Done> {
         Command::Audit(args) => command::audit::run(args, home.as_deref(), ui),
         Command::Index(args) => command::index::run(args, home.as_deref(), ui),
         Command::Model(args) => command::model::run(args, home.as_deref(), ui),
+        Command::Train(Train::Fusion(args)) => command::fusion::run(args, ui),
         #[cfg(feature = "train")]
-        Command::Train(args) => command::train::run(args, home.as_deref(), ui),
+        Command::Train(Train::Detector(args)) => command::train::run("detector", args, home.as_deref(), ui),
+        #[cfg(feature = "train")]
+        Command::Train(Train::Embedder(args)) => command::train::run("embedder", args, home.as_deref(), ui),
         Command::Ann => command::ann(),
         Command::Completion(args) => command::completion(args),
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use twinset_embed::Attributes;
-use twinset_engine::{GarmentSeen, Hit, Match, Part, SearchAnswer, Timing};
+use twinset_engine::{Agreement, GarmentSeen, Hit, Match, Part, SearchAnswer, Timing};
 use twinset_photo::Rect;
 
 /// `[x, y, w, h]` in pixels of the upright photo, to a tenth.
@@ -55,12 +55,34 @@ pub(crate) struct PartShape {
     query: Box4,
     hit: Box4,
     score: f64,
+    zone: &'static str,
+}
+
+/// An attribute seen on both sides.
+#[derive(Serialize)]
+pub(crate) struct AgreementShape<'a> {
+    attribute: &'static str,
+    agrees: bool,
+    query: &'a [String],
+    hit: &'a [String],
+}
+
+fn agreements(found: &[Agreement]) -> Vec<AgreementShape<'_>> {
+    fn one(a: &Agreement) -> AgreementShape<'_> {
+        AgreementShape { attribute: a.attribute, agrees: a.agrees, query: &a.query, hit: &a.hit }
+    }
+    found.iter().map(one).collect()
 }
 
 pub(crate) fn parts(parts: &[Part]) -> Vec<PartShape> {
     parts
         .iter()
-        .map(|p| PartShape { query: p.query.into(), hit: p.hit.into(), score: score(p.score) })
+        .map(|p| PartShape {
+            query: p.query.into(),
+            hit: p.hit.into(),
+            score: score(p.score),
+            zone: p.zone.key(),
+        })
         .collect()
 }
 
@@ -92,6 +114,7 @@ pub(crate) struct HitShape<'a> {
     /// Other products that show the same picture.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     copies: &'a [String],
+    attributes: Vec<AgreementShape<'a>>,
 }
 
 #[derive(Serialize)]
@@ -161,12 +184,13 @@ impl<'a> HitShape<'a> {
             rect: hit.rect.into(),
             parts: parts(&hit.parts),
             copies: &hit.copies,
+            attributes: agreements(&hit.attributes),
         }
     }
 }
 
 #[derive(Serialize)]
-pub(crate) struct Compared {
+pub(crate) struct Compared<'a> {
     score: f64,
     verdict: &'static str,
     global: f64,
@@ -174,6 +198,7 @@ pub(crate) struct Compared {
     query: Side,
     hit: Side,
     parts: Vec<PartShape>,
+    attributes: Vec<AgreementShape<'a>>,
 }
 
 #[derive(Serialize)]
@@ -185,8 +210,8 @@ struct Side {
     rect: Box4,
 }
 
-impl Compared {
-    pub(crate) fn new(names: [&std::path::Path; 2], m: &Match) -> Self {
+impl<'a> Compared<'a> {
+    pub(crate) fn new(names: [&std::path::Path; 2], m: &'a Match) -> Self {
         let side = |name: &std::path::Path, (width, height), rect: Rect| Side {
             photo: name.display().to_string(),
             width,
@@ -201,6 +226,7 @@ impl Compared {
             query: side(names[0], m.query_size, m.query_rect),
             hit: side(names[1], m.hit_size, m.hit_rect),
             parts: parts(&m.parts),
+            attributes: agreements(&m.attributes),
         }
     }
 }

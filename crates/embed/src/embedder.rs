@@ -68,6 +68,13 @@ impl Embedder {
         square(rect, self.net.architecture().margin)
     }
 
+    /// Where `rect` lies in its [`square`](Self::square), in 0..=1 of it.
+    #[must_use]
+    pub fn inside(&self, rect: Rect) -> Rect {
+        let around = self.square(rect);
+        Rect { x: rect.x - around.x, y: rect.y - around.y, ..rect }.scale(1.0 / around.w, 1.0 / around.h)
+    }
+
     /// Embeds the part of `photo` inside `rect` (with the margin the card says).
     #[must_use]
     pub fn embed(&self, photo: &Photo, rect: Rect) -> Embedded {

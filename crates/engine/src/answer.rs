@@ -1,5 +1,6 @@
 //! What the engine answers: garments, hits with their evidence, stage times.
 
+use crate::evidence::{Agreement, Zone};
 use std::collections::BTreeMap;
 use twinset_catalogue::Product;
 use twinset_embed::Attributes;
@@ -72,6 +73,8 @@ pub struct Part {
     pub hit: Rect,
     /// 0..=1.
     pub score: f32,
+    /// Where it lies on the catalogue picture's garment.
+    pub zone: Zone,
 }
 
 /// One product that was found.
@@ -101,6 +104,8 @@ pub struct Hit {
     pub rect: Rect,
     /// Matched parts, best first; only with `explain`.
     pub parts: Vec<Part>,
+    /// Attributes that were seen on both sides; only with `explain`.
+    pub attributes: Vec<Agreement>,
     /// Products of the same group among the candidates, this one included; 1 unless grouped by `group_id`.
     pub variants: usize,
     /// Other products that show the same picture and were left out for that, best first.
@@ -196,6 +201,8 @@ pub struct Match {
     pub hit_rect: Rect,
     /// Matched parts, best first.
     pub parts: Vec<Part>,
+    /// Attributes that were seen on both sides.
+    pub attributes: Vec<Agreement>,
 }
 
 /// Whether `field` can be counted over.

@@ -1,11 +1,13 @@
-//! One score out of two comparisons, and what it means. All constants of the ranking stand here.
+//! One score out of all that is known of a pair, and what it means.
 //!
-//! Until the local score is fitted to "same" and "not same" pairs, the global cosine carries most of
-//! the weight. A candidate that was not compared part by part lacks the local share of the score, so
-//! it never overtakes one that was: reranking the best hundred keeps pages consistent.
+//! The score is the fitted probability that both show the same product ([`Fusion`]). A candidate that was not
+//! compared part by part is scored by its cosine and never overtakes one that was: reranking the best hundred
+//! keeps pages consistent.
 
 use crate::Verdict;
 use std::time::Duration;
+use twinset_embed::Attributes;
+use twinset_local::{Comparison, Evidence, Fusion, palette_distance, pattern_agreement};
 
 /// Candidates that are compared part by part.
 pub(crate) const RERANKED: usize = 100;
@@ -13,39 +15,33 @@ pub(crate) const RERANKED: usize = 100;
 /// global score. Far above what a hundred comparisons take (a few ms), so that answers only differ
 /// between runs on a machine that is stuck.
 pub(crate) const RERANK_BUDGET: Duration = Duration::from_millis(400);
-/// Share of the local comparison in the fused score.
-const LOCAL_SHARE: f32 = 0.2;
-/// From this score on two pictures show the same article.
-const SAME_FROM: f32 = 0.85;
-/// From this score on they are alike.
-const SIMILAR_FROM: f32 = 0.6;
 
-/// What is known about one candidate.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Local {
-    /// Compared part by part, 0..=1.
-    Compared(f32),
-    /// Others of the same query were compared, this one was not.
-    LeftOut,
-    /// The query asked for no local comparison at all.
-    Off,
-}
-
-/// The fused score, 0..=1. `cosine` below 0 counts as 0.
-pub(crate) fn score(cosine: f32, local: Local) -> f32 {
-    let global = cosine.clamp(0.0, 1.0);
-    match local {
-        Local::Compared(local) => (1.0 - LOCAL_SHARE) * global + LOCAL_SHARE * local.clamp(0.0, 1.0),
-        Local::LeftOut => (1.0 - LOCAL_SHARE) * global,
-        Local::Off => global,
+/// All that is known of a pair that was compared part by part.
+pub(crate) fn evidence(
+    global: f32,
+    comparison: &Comparison,
+    query: &Attributes,
+    hit: &Attributes,
+) -> Evidence {
+    Evidence {
+        global,
+        measures: comparison.measures,
+        palette: palette_distance(&query.colour, &hit.colour),
+        pattern: pattern_agreement(query.pattern.as_deref(), hit.pattern.as_deref()),
     }
 }
 
-/// What a fused score means.
-pub(crate) fn verdict(score: f32) -> Verdict {
-    if score >= SAME_FROM {
+/// The score of a candidate that was left out, others having been compared: behind them all. `least` is their
+/// lowest score.
+pub(crate) fn left_out(fusion: &Fusion, global: f32, least: f32) -> f32 {
+    fusion.score_whole(global).min(least) * (1.0 - f32::EPSILON)
+}
+
+/// What a score means.
+pub(crate) fn verdict(fusion: &Fusion, score: f32) -> Verdict {
+    if score >= fusion.same_from {
         Verdict::Same
-    } else if score >= SIMILAR_FROM {
+    } else if score >= fusion.similar_from {
         Verdict::Similar
     } else {
         Verdict::Weak
@@ -67,14 +63,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scores_stay_in_range_and_the_compared_come_first() {
-        for cosine in [-1.0, 0.0, 0.3, 0.9, 1.0, 1.000_001] {
-            for local in [Local::Compared(0.0), Local::Compared(1.0), Local::LeftOut, Local::Off] {
-                assert!((0.0..=1.0).contains(&score(cosine, local)));
-            }
-            assert!(score(cosine, Local::LeftOut) <= score(cosine, Local::Compared(0.0)));
+    fn what_was_left_out_stays_behind_in_its_own_order() {
+        let fusion = Fusion::by_hand();
+        for least in [1.0, 0.3, 1e-6] {
+            let scores = [1.0, 0.9, 0.2, -1.0].map(|global| left_out(&fusion, global, least));
+            assert!(scores.is_sorted_by(|a, b| a >= b) && scores.iter().all(|s| *s < least && *s >= 0.0));
         }
-        assert_eq!(verdict(score(1.0, Local::Compared(1.0))), Verdict::Same);
-        assert_eq!(verdict(score(0.1, Local::Off)), Verdict::Weak);
+        assert_eq!(verdict(&fusion, 0.99), Verdict::Same);
+        assert_eq!(verdict(&fusion, 0.1), Verdict::Similar);
+        assert_eq!(verdict(&fusion, 0.001), Verdict::Weak);
     }
 }

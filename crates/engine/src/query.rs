@@ -3,9 +3,10 @@
 use crate::answer::{Embedded, GarmentSeen, Hit, Match, Part, SearchAnswer, Timing, Verdict, count_facets};
 use crate::copies;
 use crate::engine::Shared;
+use crate::evidence::{Side, Zone, agreements};
 use crate::features::full_scale;
 use crate::follower::Core;
-use crate::fuse::{self, Local};
+use crate::fuse;
 use crate::{
     Described, EngineError, Features, GroupBy, QueryImage, Region, Result, SearchRequest, Seen, Vision,
 };
@@ -61,7 +62,9 @@ pub(crate) fn search(core: &Core, request: &SearchRequest) -> Result<SearchAnswe
     let best = fold(core, best, request)?;
     let more = best.len() > request.offset + request.limit;
     let page = best.into_iter().skip(request.offset).take(request.limit).collect();
-    let hits = hits(core, &described, query_rect, page, request.explain)?;
+    let category = target.category(&seen, &described);
+    let query_side = Side { category: category.as_deref(), attributes: &described.attributes };
+    let hits = hits(core, &described, query_side, query_rect, page, request.explain)?;
 
     timing.total = clock.total();
     Ok(SearchAnswer {
@@ -70,10 +73,7 @@ pub(crate) fn search(core: &Core, request: &SearchRequest) -> Result<SearchAnswe
         width: decoded.full_width,
         height: decoded.full_height,
         query_rect,
-        query_category: match target.garment {
-            Some(i) => Some(seen.garments[i].category.clone()),
-            None => described.category.first().map(|(likeliest, _)| likeliest.clone()),
-        },
+        query_category: category,
         garments: garments_in_full(&decoded, &seen, target.chosen, &described.attributes),
         chosen: target.chosen,
         query_attributes: described.attributes,
@@ -112,25 +112,31 @@ pub(crate) fn embed(shared: &Shared, bytes: &[u8], region: Option<Region>) -> Re
 pub(crate) fn compare(shared: &Shared, query: &[u8], hit: &[u8]) -> Result<Match> {
     let look = |bytes: &[u8]| -> Result<_> {
         let decoded = shared.decode(bytes)?;
-        let target = Target::of(&decoded, &shared.vision.see(&decoded.photo), None)?;
+        let seen = shared.vision.see(&decoded.photo);
+        let target = Target::of(&decoded, &seen, None)?;
         let described = shared.vision.describe(&decoded.photo, target.rect);
-        Ok((target.in_full(&decoded), (decoded.full_width, decoded.full_height), described))
+        let category = target.category(&seen, &described);
+        Ok((target.in_full(&decoded), (decoded.full_width, decoded.full_height), described, category))
     };
-    let (query_rect, query_size, query) = look(query)?;
-    let (hit_rect, hit_size, hit) = look(hit)?;
+    let (query_rect, query_size, query, query_category) = look(query)?;
+    let (hit_rect, hit_size, hit, hit_category) = look(hit)?;
+    let query_side = Side { category: query_category.as_deref(), attributes: &query.attributes };
+    let hit_side = Side { category: hit_category.as_deref(), attributes: &hit.attributes };
     let global = query.embedding.iter().zip(&hit.embedding).map(|(a, b)| a * b).sum();
     let comparison = compare_parts(&query.local, &hit.local);
-    let score = fuse::score(global, Local::Compared(comparison.score));
+    let fusion = shared.vision.fusion();
+    let score = fusion.score(&fuse::evidence(global, &comparison, &query.attributes, &hit.attributes));
     Ok(Match {
         score,
-        verdict: fuse::verdict(score),
+        verdict: fuse::verdict(fusion, score),
         global,
         local: comparison.score,
         query_size,
         hit_size,
         query_rect,
         hit_rect,
-        parts: parts_in_full(&shared.vision, query_rect, hit_rect, &comparison),
+        parts: parts_in_full(&shared.vision, query_rect, hit_rect, hit_side.category, &comparison),
+        attributes: agreements(query_side, hit_side),
     })
 }
 
@@ -206,6 +212,14 @@ impl Target {
             .filter(|i| overlap(i) >= SAME_GARMENT_IOU)
             .max_by(|a, b| overlap(a).total_cmp(&overlap(b)).then(b.cmp(a)));
         Ok(Self { rect, chosen: None, garment })
+    }
+
+    /// Of the garment that is searched; without one, what the searched box most likely shows.
+    fn category(&self, seen: &Seen, described: &Described) -> Option<String> {
+        match self.garment {
+            Some(i) => Some(seen.garments[i].category.clone()),
+            None => described.category.first().map(|(likeliest, _)| likeliest.clone()),
+        }
     }
 
     fn in_full(&self, decoded: &Decoded) -> Rect {
@@ -286,7 +300,7 @@ fn candidates(
                 group: Group::Row(placement.row),
                 placement,
                 cosine: near.similarity,
-                score: fuse::score(near.similarity, Local::Off),
+                score: core.shared.vision.fusion().score_whole(near.similarity),
                 comparison: None,
                 features: None,
             });
@@ -323,23 +337,41 @@ fn products(core: &Core, rows: HashSet<u32>) -> Result<HashMap<u32, Product>> {
 /// Compares the best candidates part by part and scores all anew; returns how many were compared.
 fn rerank(core: &Core, query: &Described, candidates: &mut [Candidate]) -> Result<usize> {
     let start = Instant::now();
-    let mut compared = 0;
-    for candidate in candidates.iter_mut() {
-        let in_time = compared < fuse::RERANKED && start.elapsed() < fuse::RERANK_BUDGET;
-        let features = if in_time { core.features(&candidate.placement.picture)? } else { None };
-        let local = match features {
-            Some(features) => {
-                let comparison = compare_parts(&query.local, &features.local);
-                let score = comparison.score;
-                (candidate.comparison, candidate.features) = (Some(comparison), Some(features));
-                compared += 1;
-                Local::Compared(score)
-            }
-            None => Local::LeftOut,
-        };
-        candidate.score = fuse::score(candidate.cosine, local);
+    let fusion = core.shared.vision.fusion();
+    let (mut compared, mut least) = (0, 1.0f32);
+    for candidate in candidates.iter_mut().take(fuse::RERANKED) {
+        if start.elapsed() >= fuse::RERANK_BUDGET {
+            break;
+        }
+        let Some(features) = features(core, &candidate.placement.picture)? else { continue };
+        let comparison = compare_parts(&query.local, &features.local);
+        let evidence = fuse::evidence(candidate.cosine, &comparison, &query.attributes, &features.attributes);
+        candidate.score = fusion.score(&evidence);
+        least = least.min(candidate.score);
+        (candidate.comparison, candidate.features) = (Some(comparison), Some(features));
+        compared += 1;
+    }
+    for candidate in candidates.iter_mut().filter(|c| c.comparison.is_none()) {
+        candidate.score = fuse::left_out(fusion, candidate.cosine, least);
     }
     Ok(compared)
+}
+
+/// What is kept of a picture. Where that is damaged (it was counted) the picture is looked at again and the new
+/// features kept; `None` if it cannot be read or has left the catalogue.
+fn features(core: &Core, picture: &PictureHash) -> Result<Option<Features>> {
+    if let Some(kept) = core.features(picture)? {
+        return Ok(Some(kept));
+    }
+    let Some(bytes) = core.catalogue.picture(picture)? else { return Ok(None) };
+    let Ok(decoded) = core.shared.decode(&bytes) else { return Ok(None) };
+    let features = Features::of(&core.shared.vision, &decoded);
+    let row = [(*picture, features.to_bytes())];
+    // A search can do without a disk that takes writes.
+    if let Err(error) = core.catalogue.put_features(&core.shared.vision.hash(), &row) {
+        tracing::warn!(%picture, %error, "features made anew could not be kept");
+    }
+    Ok(Some(features))
 }
 
 /// The best candidate of each group with the number of products in it, in the order given.
@@ -399,6 +431,7 @@ fn fold(core: &Core, best: Vec<(Candidate, usize)>, request: &SearchRequest) -> 
 fn hits(
     core: &Core,
     query: &Described,
+    query_side: Side<'_>,
     query_rect: Rect,
     page: Vec<Found>,
     explain: bool,
@@ -413,17 +446,20 @@ fn hits(
         let Placement { image, picture, .. } = candidate.placement;
         let features = match candidate.features {
             Some(features) => Some(features),
-            None => core.features(&picture)?,
+            None => self::features(core, &picture)?,
         };
         let mut comparison = candidate.comparison;
         if explain && comparison.is_none() {
             comparison = features.as_ref().map(|features| compare_parts(&query.local, &features.local));
         }
-        let (width, height, rect) = features.map_or((0, 0, Rect::default()), |f| (f.width, f.height, f.rect));
-        let parts = match &comparison {
-            Some(comparison) if explain => parts_in_full(&core.shared.vision, query_rect, rect, comparison),
-            _ => Vec::new(),
-        };
+        let (width, height, rect) =
+            features.as_ref().map_or((0, 0, Rect::default()), |f| (f.width, f.height, f.rect));
+        let (mut parts, mut attributes) = (Vec::new(), Vec::new());
+        if let Some((features, comparison)) = features.as_ref().zip(comparison.as_ref()).filter(|_| explain) {
+            let category = features.chosen.map(|i| features.garments[i].category.as_str());
+            parts = parts_in_full(&core.shared.vision, query_rect, rect, category, comparison);
+            attributes = agreements(query_side, Side { category, attributes: &features.attributes });
+        }
         let url = product.images.iter().find(|i| i.name == image).and_then(|i| i.url.clone());
         hits.push(Hit {
             product,
@@ -433,11 +469,12 @@ fn hits(
             width,
             height,
             score: candidate.score,
-            verdict: fuse::verdict(candidate.score),
+            verdict: fuse::verdict(core.shared.vision.fusion(), candidate.score),
             global: candidate.cosine,
             local: comparison.map(|c| c.score),
             rect,
             parts,
+            attributes,
             variants,
             copies,
         });
@@ -446,14 +483,26 @@ fn hits(
 }
 
 /// Matched parts, from 0..=1 of the crops to pixels of the upright photos.
-fn parts_in_full(vision: &Vision, query: Rect, hit: Rect, comparison: &Comparison) -> Vec<Part> {
+fn parts_in_full(
+    vision: &Vision,
+    query: Rect,
+    hit: Rect,
+    hit_category: Option<&str>,
+    comparison: &Comparison,
+) -> Vec<Part> {
+    let garment = hit;
     let place = |part: Rect, crop: Rect| {
         let scaled = part.scale(crop.w, crop.h);
         Rect { x: crop.x + scaled.x, y: crop.y + scaled.y, ..scaled }
     };
     let (query, hit) = (vision.crop_of(query), vision.crop_of(hit));
     let parts = comparison.parts.iter();
-    parts.map(|p| Part { query: place(p.query, query), hit: place(p.hit, hit), score: p.score }).collect()
+    let part = |p: &twinset_local::Part| {
+        let on_hit = place(p.hit, hit);
+        let zone = Zone::of(hit_category, garment, on_hit);
+        Part { query: place(p.query, query), hit: on_hit, score: p.score, zone }
+    };
+    parts.map(part).collect()
 }
 
 struct Clock {

@@ -2,7 +2,7 @@
 
 use twinset_detect::{Detector, Garment, choose};
 use twinset_embed::{Attributes, Embedder};
-use twinset_local::{LocalFeatures, MAX_TOKENS, STORED_TOKENS};
+use twinset_local::{Fusion, LocalFeatures, MAX_TOKENS, STORED_TOKENS};
 use twinset_nets::{ModelHash, NetError, Package};
 use twinset_photo::{Photo, Rect};
 
@@ -10,13 +10,14 @@ use twinset_photo::{Photo, Rect};
 /// that fills a fifth of the photo still fills the embedder's crop. Part of what the hash stands for.
 pub(crate) const DECODE_SIDE_PX: u32 = 640;
 /// Changes when the same networks would give other features: decoding side, crops, kept tokens.
-const PROCEDURE: &[u8] = b"twinset vision 1";
+const PROCEDURE: &[u8] = b"twinset vision 2";
 
 /// Detector and embedder, ready to run and shared by all threads.
 pub struct Vision {
     detector: Detector,
     embedder: Embedder,
     packages: [ModelHash; 2],
+    fusion: Fusion,
     hash: [u8; 32],
 }
 
@@ -54,6 +55,7 @@ impl Vision {
             detector: Detector::new(detector)?,
             embedder: Embedder::new(embedder)?,
             packages: [detector.hash(), embedder.hash()],
+            fusion: Fusion::for_embedder(&embedder.hash().to_string()),
             hash: *hash.finalize().as_bytes(),
         })
     }
@@ -74,6 +76,12 @@ impl Vision {
     #[must_use]
     pub fn name(&self) -> String {
         blake3::Hash::from_bytes(self.hash).to_hex().to_string()
+    }
+
+    /// How pairs that these eyes have seen are scored. Not part of the hash: it changes no stored feature.
+    #[must_use]
+    pub fn fusion(&self) -> &Fusion {
+        &self.fusion
     }
 
     /// Length of an embedding.
@@ -103,7 +111,7 @@ impl Vision {
 
     fn describe_keeping(&self, photo: &Photo, rect: Rect, tokens: usize) -> Described {
         let seen = self.embedder.embed(photo, rect);
-        let local = LocalFeatures::extract(&seen.map, tokens);
+        let local = LocalFeatures::extract_inside(&seen.map, self.embedder.inside(rect), tokens);
         Described { embedding: seen.embedding, local, attributes: seen.attributes, category: seen.category }
     }
 

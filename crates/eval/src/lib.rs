@@ -13,9 +13,12 @@
 pub mod audit;
 pub mod category;
 pub mod coco;
+pub mod copies;
 pub mod detection;
 mod error;
 mod fused;
+pub mod evidence;
+pub mod fusion;
 pub mod index;
 pub mod interval;
 mod models;
@@ -24,6 +27,8 @@ mod plain;
 mod progress;
 mod ranking;
 pub mod retrieval;
+pub mod twins;
+pub mod verdicts;
 
 pub use error::EvalError;
 pub use fused::{Fused, Gain};

@@ -2,6 +2,7 @@
 use crate::EvalError;
 use twinset_detect::{Detector, Garment, choose};
 use twinset_embed::Embedder;
+use twinset_local::Fusion;
 use twinset_nets::Package;
 use twinset_photo::{Photo, Rect};
 
@@ -25,6 +26,12 @@ impl Models {
             detector_package: detector.clone(),
             embedder_package: embedder.clone(),
         })
+    }
+
+    /// How the engine scores pairs seen with this embedder.
+    #[must_use]
+    pub fn fusion(&self) -> Fusion {
+        Fusion::for_embedder(&self.embedder_package.hash().to_string())
     }
 
     /// The garments of a photo and the one a search would use.

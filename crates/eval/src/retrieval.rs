@@ -6,6 +6,7 @@
 use crate::interval::{Clusters, Figure, RESAMPLES};
 use crate::pictures::{Part, Unreadable, each};
 use crate::ranking::{Marks, Place, Shelf, dot};
+use crate::verdicts::{Judged, Verdicts};
 use crate::{EvalError, Models, Watch, plain};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -14,14 +15,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use twinset_dataset::Row;
-use twinset_embed::Embedder;
-use twinset_local::LocalFeatures;
+use twinset_embed::{Attributes, Embedder};
+use twinset_local::{Evidence, Fusion, LocalFeatures, palette_distance, pattern_agreement};
 use twinset_photo::{Photo, Rect};
 
 /// The `k` of recall at k.
 pub const KS: [usize; 4] = [1, 5, 10, 20];
 /// Tokens kept of a gallery picture, as the engine keeps them.
 const TOKENS_KEPT: usize = 32;
+/// Gallery pictures compared part by part, as in the engine.
+const RERANKED: usize = 100;
+/// Best hits whose embeddings are averaged with the query's, for query expansion.
+const EXPANDED_BY: usize = 3;
 /// Hits told for each query in the list of single results.
 const HITS_TOLD: usize = 10;
 
@@ -38,6 +43,8 @@ pub struct Options {
     pub gallery_split: Option<String>,
     /// Only gallery pictures of these views; empty is all.
     pub gallery_views: Vec<String>,
+    /// Only queries of these views; empty is all.
+    pub query_views: Vec<String>,
     /// Further gallery pictures, with their split, that are no query's product.
     pub distractors: Vec<(PathBuf, Option<String>)>,
     /// What of a query is searched.
@@ -48,8 +55,8 @@ pub struct Options {
     pub leave_one_out: bool,
     /// Compare the best candidates part by part.
     pub rerank: bool,
-    /// How the two comparisons become one score.
-    pub fusion: Fusion,
+    /// How all that is known of a pair becomes one score; `None` is what the engine would use with this embedder.
+    pub fusion: Option<Fusion>,
     /// What to measure beside.
     pub baselines: Vec<Baseline>,
     /// Where to write one JSON line a query.
@@ -68,12 +75,13 @@ impl Options {
             gallery,
             gallery_split: None,
             gallery_views: Vec::new(),
+            query_views: Vec::new(),
             distractors: Vec::new(),
             query_box: QueryBox::Detected,
             id: Id::ItemId,
             leave_one_out: false,
             rerank: true,
-            fusion: Fusion::default(),
+            fusion: None,
             baselines: Baseline::ALL.to_vec(),
             per_query: None,
             seed: 1,
@@ -115,21 +123,6 @@ impl Id {
     /// What a list is made of: products, or variants where those count.
     fn entry(self, row: &Row) -> String {
         if self == Self::VariantId { self.of(row) } else { row.product().to_owned() }
-    }
-}
-
-/// How the global and the local comparison become one score; as in the engine.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Fusion {
-    /// Gallery pictures compared part by part.
-    pub reranked: usize,
-    /// Share of the local score, 0..=1. What was not compared lacks it.
-    pub local_share: f32,
-}
-
-impl Default for Fusion {
-    fn default() -> Self {
-        Self { reranked: 100, local_share: 0.2 }
     }
 }
 
@@ -197,6 +190,10 @@ pub struct Report {
     pub target_box_recall_50: Option<Figure>,
     /// Mean time of each stage, on one thread each, all cores busy.
     pub ms_per_query: BTreeMap<&'static str, f64>,
+    /// What comparing part by part is worth; none with `rerank` off.
+    pub gain: Option<Gain>,
+    /// What the verdict *same* is worth.
+    pub verdicts: Option<Verdicts>,
     /// The same queries and boxes by plain means.
     pub baselines: BTreeMap<&'static str, BaselineScores>,
     /// The list of single results, if asked for.
@@ -218,6 +215,21 @@ pub struct Scores {
     pub precision_at_10: Option<Figure>,
     /// Mean of 1 / rank.
     pub mrr: Option<Figure>,
+}
+
+/// The same queries by the embeddings alone, and the differences with paired intervals.
+#[derive(Clone, Debug, Serialize)]
+pub struct Gain {
+    /// By the cosine of the embeddings.
+    pub global_only: Scores,
+    /// By the cosine with the average of the query and its three best hits.
+    pub query_expansion: Scores,
+    /// Recall at k more than by the cosine.
+    pub over_global_only: Recall,
+    /// Recall at k more than by query expansion.
+    pub over_query_expansion: Recall,
+    /// For each view, recall at k more than by the cosine.
+    pub over_global_only_by_view: BTreeMap<String, Recall>,
 }
 
 /// Figures of a baseline.
@@ -252,20 +264,35 @@ impl Serialize for Recall {
     }
 }
 
+/// All queries of a measurement with what became of them.
+pub(crate) struct Asked {
+    pub(crate) outcomes: Vec<Outcome>,
+    gallery: Gallery,
+    fusion: Fusion,
+    pub(crate) unreadable: Vec<Unreadable>,
+}
+
+/// The journey of all queries.
+pub(crate) fn ask_all(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Asked, EvalError> {
+    let queries = Part::open(&options.queries, options.query_split.as_deref())?;
+    let eyes = Eyes::new(options, models)?;
+    let fusion = options.fusion.clone().unwrap_or_else(|| models.fusion());
+    let gallery = Gallery::see(options, &eyes, watch)?;
+    let shown = |row: &&Row| options.query_views.is_empty() || options.query_views.contains(&row.view);
+    let rows: Vec<_> = queries.rows().filter(shown).map(|row| (&queries, row)).collect();
+    let (seen, mut unreadable) = each(&rows, "queries", watch, |row, photo, decode_ms| {
+        ask(options, &eyes, &gallery, &fusion, &queries.name_of(row), row, photo, decode_ms)
+    });
+    unreadable.splice(0..0, gallery.unreadable.iter().cloned());
+    Ok(Asked { outcomes: seen.into_iter().flatten().collect(), gallery, fusion, unreadable })
+}
+
 /// Measures.
 ///
 /// # Errors
 /// A set or split that is not there, or nothing left to measure. Single unreadable pictures are listed.
 pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Report, EvalError> {
-    let queries = Part::open(&options.queries, options.query_split.as_deref())?;
-    let eyes = Eyes::new(options, models)?;
-    let gallery = Gallery::see(options, &eyes, watch)?;
-    let rows: Vec<_> = queries.rows().map(|row| (&queries, row)).collect();
-    let (seen, mut unreadable) = each(&rows, "queries", watch, |row, photo, decode_ms| {
-        ask(options, &eyes, &gallery, &queries.name_of(row), row, photo, decode_ms)
-    });
-    let outcomes: Vec<Outcome> = seen.into_iter().flatten().collect();
-    unreadable.splice(0..0, gallery.unreadable.iter().cloned());
+    let Asked { outcomes, gallery, fusion, unreadable } = ask_all(options, models, watch)?;
     if let Some(path) = &options.per_query {
         write_outcomes(path, &outcomes, options, &gallery)
             .map_err(|source| EvalError::Write { path: path.clone(), source })?;
@@ -298,6 +325,33 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
         let scores = scores(&counted, &clusters, &marks, |_| true);
         baselines.insert(baseline.name(), BaselineScores { scores, by_view: by(|o| &o.view, &marks) });
     }
+    let more = |marks: &dyn Fn(&Outcome) -> Marks, view: Option<&str>| {
+        let found = |m: Marks, k: usize| f64::from(u8::from(m.rank.is_some_and(|rank| rank <= k)));
+        let at = |k: usize| {
+            let gains = counted.iter().map(|o| match view {
+                Some(view) if o.view != view => f64::NAN,
+                _ => found(o.marks, k) - found(marks(o), k),
+            });
+            Some((k, clusters.mean(&gains.collect::<Vec<_>>())?))
+        };
+        Recall(KS.into_iter().filter_map(at).collect())
+    };
+    let by_view = by(|o| &o.view, &system);
+    let gain = options.rerank.then(|| Gain {
+        global_only: scores(&counted, &clusters, &|o| o.global, |_| true),
+        query_expansion: scores(&counted, &clusters, &|o| o.expanded, |_| true),
+        over_global_only: more(&|o| o.global, None),
+        over_query_expansion: more(&|o| o.expanded, None),
+        over_global_only_by_view: (by_view.keys())
+            .map(|view| (view.clone(), more(&|o| o.global, Some(view))))
+            .collect(),
+    });
+    let judged: Vec<&Judged> = counted.iter().map(|o| &o.judged).collect();
+    let verdicts = if options.rerank {
+        Verdicts::new(&judged, &clusters, fusion.same_from, fusion.embedder.is_some())
+    } else {
+        None
+    };
     Ok(Report {
         queries: counted.len(),
         queries_without_answer: outcomes.len() - counted.len(),
@@ -309,7 +363,9 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
         rerank: options.rerank,
         models: [models.detector_package.hash().to_string(), models.embedder_package.hash().to_string()],
         scores: scores(&counted, &clusters, &system, |_| true),
-        by_view: by(|o| &o.view, &system),
+        by_view,
+        gain,
+        verdicts,
         by_category: by(|o| &o.category, &system),
         target_box_recall_50,
         ms_per_query: mean_times(&outcomes),
@@ -358,6 +414,7 @@ struct Eyes<'a> {
 struct Described {
     embedding: Vec<f32>,
     local: Option<LocalFeatures>,
+    attributes: Attributes,
     /// One for each baseline of the options.
     plain: Vec<Vec<f32>>,
     embed_ms: f64,
@@ -376,7 +433,8 @@ impl<'a> Eyes<'a> {
     fn describe(&self, photo: &Photo, rect: Rect, tokens: usize) -> Described {
         let start = Instant::now();
         let embedded = self.models.embedder.embed(photo, rect);
-        let local = self.options.rerank.then(|| LocalFeatures::extract(&embedded.map, tokens));
+        let inside = self.models.embedder.inside(rect);
+        let local = self.options.rerank.then(|| LocalFeatures::extract_inside(&embedded.map, inside, tokens));
         let embed_ms = ms(start);
         let plain = self.options.baselines.iter().map(|baseline| match baseline {
             Baseline::ColourHistogram => plain::colour_histogram(photo, rect),
@@ -386,7 +444,8 @@ impl<'a> Eyes<'a> {
                 self.random.as_ref().map_or_else(Vec::new, |random| random.embed(photo, rect).embedding)
             }
         });
-        Described { embedding: embedded.embedding, local, plain: plain.collect(), embed_ms }
+        let (embedding, attributes) = (embedded.embedding, embedded.attributes);
+        Described { embedding, local, attributes, plain: plain.collect(), embed_ms }
     }
 }
 
@@ -468,19 +527,36 @@ impl Gallery {
 }
 
 /// What became of one query.
-struct Outcome {
+pub(crate) struct Outcome {
     name: String,
-    product: String,
+    pub(crate) product: String,
     view: String,
     category: String,
-    answerable: bool,
+    pub(crate) answerable: bool,
     own_hidden: bool,
     marks: Marks,
+    /// By the cosine alone.
+    global: Marks,
+    /// By query expansion.
+    expanded: Marks,
+    judged: Judged,
+    /// What is known of pairs, for fitting: all that were compared, and a few taken anywhere. All, because others
+    /// chosen for their large cosine would teach that a large cosine is a bad sign.
+    pub(crate) pairs: Vec<Pair>,
     baselines: Vec<Marks>,
     target_iou: Option<f32>,
     rect: Rect,
     hits: Vec<Place>,
     times: Times,
+}
+
+/// A query and a gallery picture.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pair {
+    pub(crate) evidence: Evidence,
+    pub(crate) same: bool,
+    /// Taken anywhere in the gallery, not for being near.
+    pub(crate) anywhere: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -496,10 +572,12 @@ fn ms(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1e3
 }
 
+#[allow(clippy::too_many_arguments)]
 fn ask(
     options: &Options,
     eyes: &Eyes<'_>,
     gallery: &Gallery,
+    fusion: &Fusion,
     name: &str,
     row: &Row,
     photo: &Photo,
@@ -535,15 +613,34 @@ fn ask(
         }
         scores
     };
-    let mut scores = similarities(&|picture| dot(&query.embedding, &picture.embedding));
+    let cosines = similarities(&|picture| dot(&query.embedding, &picture.embedding));
     times.index = ms(start);
-    if let Some(local) = &query.local {
-        let start = Instant::now();
-        rerank(options.fusion, local, gallery, &mut scores);
-        times.local = ms(start);
-    }
-    let places = gallery.shelf.rank(&scores);
     let wanted = gallery.ids.get(&options.id.of(row)).copied().unwrap_or(u32::MAX);
+    let is_own = |picture: usize| gallery.shelf.id_of[gallery.shelf.entry_of[picture] as usize] == wanted;
+    let by_cosine = gallery.shelf.rank(&cosines);
+    let global = gallery.shelf.mark(&by_cosine, wanted);
+    let (mut places, mut expanded) = (by_cosine, global);
+    let (mut judged, mut pairs) = (Judged::default(), Vec::new());
+    if query.local.is_some() {
+        let start = Instant::now();
+        let (scores, compared) = rerank(fusion, &query, gallery, &cosines);
+        times.local = ms(start);
+        let best = expand(&query.embedding, &places, gallery);
+        let averaged = similarities(&|picture| dot(&best, &picture.embedding));
+        expanded = gallery.shelf.mark(&gallery.shelf.rank(&averaged), wanted);
+        let best_of = |own: bool| {
+            (0..scores.len())
+                .filter(|&i| is_own(i) == own)
+                .map(|i| scores[i])
+                .filter(|s| !s.is_nan())
+                .max_by(f32::total_cmp)
+        };
+        places = gallery.shelf.rank(&scores);
+        let hits =
+            places.iter().take(HITS_TOLD).map(|p| (p.score, gallery.shelf.id_of[p.entry as usize] == wanted));
+        judged = Judged { own: best_of(true), other: best_of(false).unwrap_or(0.0), hits: hits.collect() };
+        pairs = pairs_to_fit(name, &query, gallery, &cosines, &compared, is_own);
+    }
     let marks = gallery.shelf.mark(&places, wanted);
     let baselines = (0..options.baselines.len()).map(|i| {
         let scores = similarities(&|picture| dot(&query.plain[i], &picture.plain[i]));
@@ -558,6 +655,10 @@ fn ask(
         own_hidden: own.is_some() && !options.leave_one_out,
         baselines: baselines.collect(),
         marks,
+        global,
+        expanded,
+        judged,
+        pairs,
         target_iou,
         rect,
         hits: places[..places.len().min(HITS_TOLD)].to_vec(),
@@ -565,19 +666,73 @@ fn ask(
     }
 }
 
-/// Compares the best pictures part by part. The others lose the local share, so they stay behind.
-fn rerank(fusion: Fusion, query: &LocalFeatures, gallery: &Gallery, scores: &mut [f32]) {
-    let mut order: Vec<usize> = (0..scores.len()).filter(|&i| !scores[i].is_nan()).collect();
-    let best = fusion.reranked.min(order.len());
-    if best < order.len() {
-        order.select_nth_unstable_by(best, |&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+/// Compares the best pictures part by part and scores all; what was not compared stays behind what was. Returns the
+/// scores, and the evidence of those that were compared, nearest first.
+fn rerank(
+    fusion: &Fusion,
+    query: &Described,
+    gallery: &Gallery,
+    cosines: &[f32],
+) -> (Vec<f32>, Vec<(usize, Evidence)>) {
+    let mut order: Vec<usize> = (0..cosines.len()).filter(|&i| !cosines[i].is_nan()).collect();
+    let best = RERANKED.min(order.len());
+    order.sort_unstable_by(|&a, &b| cosines[b].total_cmp(&cosines[a]).then(a.cmp(&b)));
+    let compared: Vec<(usize, Evidence)> =
+        order[..best].iter().map(|&i| (i, evidence(query, &gallery.pictures[i], cosines[i]))).collect();
+    let mut scores = vec![f32::NAN; cosines.len()];
+    for (i, evidence) in &compared {
+        scores[*i] = fusion.score(evidence);
     }
-    scores.iter_mut().for_each(|score| *score = (1.0 - fusion.local_share) * score.clamp(0.0, 1.0));
-    for &i in &order[..best] {
-        if let Some(local) = &gallery.pictures[i].local {
-            scores[i] += fusion.local_share * twinset_local::compare(query, local).score.clamp(0.0, 1.0);
-        }
+    let least = compared.iter().map(|(i, _)| scores[*i]).fold(1.0, f32::min);
+    for &i in &order[best..] {
+        scores[i] = fusion.score_whole(cosines[i]).min(least) * BEHIND;
     }
+    (scores, compared)
+}
+
+/// A factor just below 1.
+const BEHIND: f32 = 1.0 - f32::EPSILON;
+
+fn evidence(query: &Described, picture: &Described, global: f32) -> Evidence {
+    let measures = query.local.as_ref().zip(picture.local.as_ref());
+    Evidence {
+        global,
+        measures: measures.map_or_else(Default::default, |(q, p)| twinset_local::compare(q, p).measures),
+        palette: palette_distance(&query.attributes.colour, &picture.attributes.colour),
+        pattern: pattern_agreement(
+            query.attributes.pattern.as_deref(),
+            picture.attributes.pattern.as_deref(),
+        ),
+    }
+}
+
+/// The average of a query and its best hits.
+fn expand(query: &[f32], places: &[Place], gallery: &Gallery) -> Vec<f32> {
+    let mut sum = query.to_vec();
+    for place in places.iter().take(EXPANDED_BY) {
+        sum.iter_mut().zip(&gallery.pictures[place.picture].embedding).for_each(|(s, x)| *s += x);
+    }
+    sum
+}
+
+/// See [`Outcome::pairs`].
+fn pairs_to_fit(
+    name: &str,
+    query: &Described,
+    gallery: &Gallery,
+    cosines: &[f32],
+    compared: &[(usize, Evidence)],
+    is_own: impl Fn(usize) -> bool,
+) -> Vec<Pair> {
+    const ANYWHERE: usize = 4;
+    let pair = |i: usize, evidence: Evidence, anywhere: bool| Pair { evidence, same: is_own(i), anywhere };
+    let near = compared.iter().map(|&(i, evidence)| pair(i, evidence, false));
+    let seed = name.bytes().fold(0usize, |h, b| h.wrapping_mul(31).wrapping_add(usize::from(b)));
+    let anywhere = (0..ANYWHERE)
+        .map(|k| seed.wrapping_add(k).wrapping_mul(2_654_435_761) % cosines.len())
+        .filter(|&i| !is_own(i) && !cosines[i].is_nan())
+        .map(|i| pair(i, evidence(query, &gallery.pictures[i], cosines[i]), true));
+    near.chain(anywhere).collect()
 }
 
 fn mean_times(outcomes: &[Outcome]) -> BTreeMap<&'static str, f64> {
@@ -619,6 +774,7 @@ fn write_outcomes(
             "category": o.category,
             "answerable": o.answerable,
             "rank": o.marks.rank,
+            "rank_global_only": o.global.rank,
             "average_precision": o.marks.average_precision,
             "box": [o.rect.x, o.rect.y, o.rect.w, o.rect.h],
             "target_iou": o.target_iou,

@@ -95,7 +95,7 @@ struct Partners {
     of_hit: Vec<i32>,
 }
 
-/// Indexes fit below this; products are at most 64 * 127^2 < 2^20.
+/// Indexes fit below this; products are at most 64 * 127^2 < 2^20, so both fit into 29 bits.
 const INDEX: i32 = MAX_TOKENS as i32;
 
 impl Partners {

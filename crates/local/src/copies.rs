@@ -7,7 +7,7 @@
 
 use twinset_photo::{Photo, Rect};
 
-use crate::hash::{Orientation, PictureHash256};
+use crate::hash::{Orientation, PictureHash256, SAME_HASH_BITS};
 use crate::spots::{self, Grey, Spot};
 
 /// Two hashes nearer than this are worth a look at the pixels.
@@ -30,6 +30,11 @@ const AGREES: f32 = 0.9;
 /// Share of the blocks with texture that must agree beside what was laid over, and their least number.
 const LEAST_AGREEMENT: f32 = 0.92;
 const LEAST_BLOCKS: usize = 14;
+/// Something laid over is a convenient excuse: all of the false pairs we met had one. So the rest must agree better,
+/// and there must be twice as much of it.
+const LEAST_AGREEMENT_OVERLAID: f32 = 0.96;
+/// The same where the hashes of the whole pictures agree: then blur and noise may hide fine texture.
+const LEAST_AGREEMENT_SURE: f32 = 0.5;
 /// Share of the smaller picture that must be shared.
 const LEAST_SHARED: f32 = 0.3;
 /// An overlay is looked for among so many blocks, must hide so many that differ, and there are at most so many.
@@ -117,8 +122,9 @@ impl PictureLook {
 pub fn same_picture(a: &PictureLook, b: &PictureLook) -> Option<SamePicture> {
     let hashes = a.hash.zip(b.hash).map(|(a, b)| a.best_orientation_distance(&b));
     let mut proposals = Vec::new();
-    if let Some((_, orientation)) = hashes.filter(|(bits, _)| *bits <= LIKELY_HASH_BITS) {
-        proposals.push(Overlay::whole(a, b, orientation));
+    if let Some((bits, orientation)) = hashes.filter(|(bits, _)| *bits <= LIKELY_HASH_BITS) {
+        let sure = bits <= SAME_HASH_BITS;
+        proposals.push(Overlay { sure, ..Overlay::whole(a, b, orientation) });
     }
     let upright = Orientation::default();
     for orientation in [upright, Orientation { mirrored: true, ..upright }] {
@@ -153,7 +159,7 @@ fn propose(a: &PictureLook, b: &PictureLook, orientation: Orientation) -> Vec<Ov
     while overlays.len() < PROPOSALS {
         let Some(members) = consensus(&free) else { break };
         let (scale, shift) = fit(&members.iter().map(|&i| free[i]).collect::<Vec<_>>());
-        overlays.push(Overlay { orientation, scale, shift, inliers: members.len() });
+        overlays.push(Overlay { orientation, scale, shift, inliers: members.len(), sure: false });
         let mut i = 0;
         free.retain(|_| {
             i += 1;
@@ -264,6 +270,8 @@ struct Overlay {
     scale: [f32; 2],
     shift: [f32; 2],
     inliers: usize,
+    /// The hashes agree so well that blocks may be washed out by resizing.
+    sure: bool,
 }
 
 /// One block of the shared area.
@@ -333,7 +341,13 @@ impl Overlay {
     /// The whole of `a` on the whole of `b`.
     fn whole(a: &PictureLook, b: &PictureLook, orientation: Orientation) -> Self {
         let (from, to) = (a.size(), oriented_size(b, orientation));
-        Self { orientation, scale: [to[0] / from[0], to[1] / from[1]], shift: [0.0; 2], inliers: 0 }
+        Self {
+            orientation,
+            scale: [to[0] / from[0], to[1] / from[1]],
+            shift: [0.0; 2],
+            inliers: 0,
+            sure: false,
+        }
     }
 
     /// The shared area in pixels of `a`.
@@ -400,7 +414,12 @@ impl Overlay {
         let overlaid = (0..MOST_OVERLAYS).map(|_| cover_overlay(&mut blocks)).sum::<usize>();
         let (clear, differing) = (count(&blocks, Block::Agrees), count(&blocks, Block::Differs));
         let agreement = clear as f32 / (clear + differing).max(1) as f32;
-        (clear >= LEAST_BLOCKS && agreement >= LEAST_AGREEMENT).then_some(Tested {
+        let same = match (self.sure, overlaid) {
+            (true, _) => agreement >= LEAST_AGREEMENT_SURE,
+            (_, 0) => clear >= LEAST_BLOCKS && agreement >= LEAST_AGREEMENT,
+            _ => clear >= 2 * LEAST_BLOCKS && agreement >= LEAST_AGREEMENT_OVERLAID,
+        };
+        same.then_some(Tested {
             agreement,
             overlaid: overlaid as f32 / (BLOCKS * BLOCKS) as f32,
             colour: colour / agreeing.max(1) as f32,

@@ -9,7 +9,7 @@ pub enum LocalError {
     Damaged(String),
     /// Written by a Twinset that knows more.
     #[error(
-        "local features of version {0}, this program knows version 1; compute them again from the picture"
+        "local features of version {0}, this program knows versions 1 and 2; compute them again from the picture"
     )]
     Version(u8),
 }

@@ -3,19 +3,30 @@
 use std::cmp::Reverse;
 
 use twinset_nets::FeatureMap;
+use twinset_photo::Rect;
 
 use crate::LocalError;
 
 /// Numbers of a token.
 pub const DIM: usize = 64;
 
-/// Most tokens of one crop.
-pub const MAX_TOKENS: usize = 256;
+/// Most tokens of one crop: all of a map of 22 x 22.
+pub const MAX_TOKENS: usize = 512;
+
+/// Tokens kept of a box that holds hardly any.
+const LEAST_INSIDE: usize = 8;
 
 const MAGIC: [u8; 4] = *b"TWLF";
 const VERSION: u8 = 1;
+/// The compact form: two bits a number.
+const COMPACT: u8 = 2;
+/// Thresholds and levels of a normal distribution in two bits (Max 1960), for numbers of variance 1 / DIM, in
+/// 127ths.
+const COMPACT_EDGE: i8 = 16;
+const COMPACT_LEVELS: [i8; 4] = [-24, -7, 7, 24];
 const HEADER: usize = 10;
 const TOKEN: usize = DIM + 3;
+const COMPACT_TOKEN: usize = DIM / 4 + 3;
 const CHECKSUM: usize = 4;
 
 /// Tokens of one crop: 64-d int8 each, with position and saliency, most salient first.
@@ -42,6 +53,17 @@ impl LocalFeatures {
     /// If the map has another number of channels, or more than 255 rows or columns.
     #[must_use]
     pub fn extract(map: &FeatureMap, keep: usize) -> Self {
+        let whole = Rect { x: 0.0, y: 0.0, w: 1.0, h: 1.0 };
+        Self::extract_inside(map, whole, keep)
+    }
+
+    /// As [`LocalFeatures::extract`], of the tokens whose middle lies `inside`, a part of the crop in 0..=1: around a
+    /// narrow garment most of a square crop is ground. Where fewer than 8 lie inside, the others follow them.
+    ///
+    /// # Panics
+    /// As [`LocalFeatures::extract`].
+    #[must_use]
+    pub fn extract_inside(map: &FeatureMap, inside: Rect, keep: usize) -> Self {
         assert_eq!(map.channels, DIM + 1, "local features are made of {DIM} numbers and a saliency");
         let (width, height) = (map.width, map.height);
         let grid = [width, height].map(|side| u8::try_from(side).expect("a map of at most 255 x 255"));
@@ -58,11 +80,17 @@ impl LocalFeatures {
             }
         }
         let mut places: Vec<usize> = (0..width * height).collect();
+        let outside = |place: usize| {
+            let [x, y] =
+                [(place % width, width), (place / width, height)].map(|(i, n)| (i as f32 + 0.5) / n as f32);
+            !((inside.x..=inside.x1()).contains(&x) && (inside.y..=inside.y1()).contains(&y))
+        };
+        let count = places.iter().filter(|&&place| !outside(place)).count();
         places.sort_unstable_by_key(|&place| {
             let block = place / width / 2 * width.div_ceil(2) + place % width / 2;
-            (best_of_block[block] != place, rank(place))
+            (outside(place), best_of_block[block] != place, rank(place))
         });
-        places.truncate(keep.min(MAX_TOKENS));
+        places.truncate(keep.min(MAX_TOKENS).min(count.max(LEAST_INSIDE)));
         places.sort_unstable_by_key(|&place| rank(place));
         let quantised = |place: &usize| {
             let place = *place;
@@ -106,6 +134,26 @@ impl LocalFeatures {
         bytes
     }
 
+    /// For storage in less than a third of the room: 14 bytes and 19 a token, so 622 for 32 tokens. Each number is
+    /// told as one of four levels; what comes back is near, not equal.
+    #[must_use]
+    pub fn to_compact_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(HEADER + self.len() * COMPACT_TOKEN + CHECKSUM);
+        bytes.extend(MAGIC);
+        bytes.extend([COMPACT, DIM as u8]);
+        bytes.extend((self.len() as u16).to_le_bytes());
+        bytes.extend(self.grid);
+        let level = |x: i8| u8::from(x >= 0) + u8::from(x >= COMPACT_EDGE) + u8::from(x > -COMPACT_EDGE);
+        let four = |four: &[i8]| four.iter().rev().fold(0, |byte, &x| byte << 2 | level(x));
+        bytes.extend(self.vectors.chunks_exact(4).map(four));
+        bytes.extend(self.places.as_flattened());
+        bytes.extend(&self.saliency);
+        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+        bytes
+    }
+
+    /// From either form.
+    ///
     /// # Errors
     /// If the bytes are not ours, damaged, or of a later version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, LocalError> {
@@ -117,24 +165,34 @@ impl LocalFeatures {
         if crc32fast::hash(body).to_le_bytes() != checksum {
             return damaged(format!("the checksum of {} bytes is wrong", bytes.len()));
         }
-        if body[4] != VERSION {
-            return Err(LocalError::Version(body[4]));
-        }
+        let token = match body[4] {
+            VERSION => TOKEN,
+            COMPACT => COMPACT_TOKEN,
+            later => return Err(LocalError::Version(later)),
+        };
         let count = usize::from(u16::from_le_bytes([body[6], body[7]]));
-        if usize::from(body[5]) != DIM || count > MAX_TOKENS || body.len() != HEADER + count * TOKEN {
+        if usize::from(body[5]) != DIM || count > MAX_TOKENS || body.len() != HEADER + count * token {
             return damaged(format!("{count} tokens of {} numbers in {} bytes", body[5], bytes.len()));
         }
         if body[8] == 0 || body[9] == 0 {
             return damaged("a map without rows or columns".into());
         }
-        let (vectors, rest) = body[HEADER..].split_at(count * DIM);
+        let (vectors, rest) = body[HEADER..].split_at(count * (token - 3));
         let (places, saliency) = rest.split_at(count * 2);
-        if vectors.contains(&0x80) {
+        let vectors: Vec<i8> = if body[4] == COMPACT {
+            let levels = |byte: &u8| {
+                (0..4).map(|i| COMPACT_LEVELS[usize::from(byte >> (2 * i) & 3)]).collect::<Vec<_>>()
+            };
+            to_full_length(vectors.iter().flat_map(levels).collect())
+        } else {
+            vectors.iter().map(|&x| x as i8).collect()
+        };
+        if vectors.contains(&i8::MIN) {
             return damaged("a token number of -128".into());
         }
         Ok(Self {
             grid: [body[8], body[9]],
-            vectors: vectors.iter().map(|&x| x as i8).collect(),
+            vectors,
             places: places.as_chunks().0.to_vec(),
             saliency: saliency.to_vec(),
         })
@@ -159,6 +217,15 @@ impl LocalFeatures {
     pub(crate) fn cell(&self) -> [f32; 2] {
         self.grid.map(|side| 1.0 / f32::from(side))
     }
+}
+
+/// Tokens made of few levels, brought back to length 127.
+fn to_full_length(mut vectors: Vec<i8>) -> Vec<i8> {
+    for token in vectors.chunks_exact_mut(DIM) {
+        let length = token.iter().map(|&x| f32::from(x).powi(2)).sum::<f32>().sqrt();
+        token.iter_mut().for_each(|x| *x = (f32::from(*x) * 127.0 / length.max(1.0)).round() as i8);
+    }
+    vectors
 }
 
 /// The bits of a number in an order that integers keep; NaN has its place too.

@@ -210,8 +210,8 @@ pub(crate) enum Tier {
     Weak,
 }
 
-/// A similar hit from here on is called very similar.
-const VERY_SIMILAR: f32 = 0.7;
+/// A similar hit from this probability of being the same on is called very similar.
+const VERY_SIMILAR: f32 = 0.15;
 
 impl Tier {
     fn of(verdict: Verdict, score: f32) -> Self {
@@ -233,6 +233,22 @@ pub(crate) struct MatchedPart {
     result: BoxShape,
     /// 0..=1.
     score: f32,
+    /// Where it lies on the result's article: `collar`, `sleeve_left`, `sleeve_right`, `body`, `hem`, `waist`,
+    /// `leg_left`, `leg_right`, or `top`, `bottom`, `left`, `right`, `middle`. More may be added.
+    zone: &'static str,
+}
+
+/// An attribute that was seen on both sides.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AttributeAgreement {
+    /// `category`, `colour` or `pattern`. More may be added.
+    attribute: &'static str,
+    /// Whether both show the same.
+    agrees: bool,
+    /// As seen in the query photo.
+    query: Vec<String>,
+    /// As seen in the result's picture.
+    result: Vec<String>,
 }
 
 /// Why a product is among the results.
@@ -246,6 +262,8 @@ pub(crate) struct Evidence {
     text: Option<f32>,
     /// Best first; filled with `explain: parts`.
     matched_parts: Vec<MatchedPart>,
+    /// Filled with `explain: parts`.
+    attributes: Vec<AttributeAgreement>,
 }
 
 /// Two photos compared.
@@ -417,6 +435,13 @@ fn result(hit: Hit, width: u32, height: u32, here: Option<Place>) -> SearchResul
         query: BoxShape::new(part.query, width, height),
         result: BoxShape::new(part.hit, hit.width, hit.height),
         score: part.score,
+        zone: part.zone.key(),
+    };
+    let agreement = |a: twinset_engine::Agreement| AttributeAgreement {
+        attribute: a.attribute,
+        agrees: a.agrees,
+        query: a.query,
+        result: a.hit,
     };
     SearchResult {
         image: hit.image.clone(),
@@ -428,6 +453,7 @@ fn result(hit: Hit, width: u32, height: u32, here: Option<Place>) -> SearchResul
             local: hit.local,
             text: None,
             matched_parts: hit.parts.iter().map(part).collect(),
+            attributes: hit.attributes.into_iter().map(agreement).collect(),
         },
         variants: hit.variants,
         distance_km: distance.map(|km| (km * 1000.0).round() / 1000.0),

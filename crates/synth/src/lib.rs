@@ -28,6 +28,7 @@ mod rng;
 mod scene;
 mod shop;
 mod spec;
+mod twins;
 
 pub use cloth::{Family, PatternClass};
 pub use colour::ColourName;
@@ -41,3 +42,4 @@ pub use rng::Rng;
 pub use scene::{Item, Mask, Scene, SceneOptions, packshot, scene};
 pub use shop::{CatalogueEntry, catalogue_product, query_photo};
 pub use spec::{Attributes, Category, GarmentSpec, Split, product};
+pub use twins::{TwinPicture, Twins};

@@ -31,9 +31,18 @@ pub(crate) fn run(args: &Match, ui: &Ui) -> anyhow::Result<Done> {
         );
         let place = |r: Rect| format!("{:.0},{:.0},{:.0},{:.0}", r.x, r.y, r.w, r.h);
         let rows = found.parts.iter().enumerate().map(|(i, part)| {
-            vec![format!("  {}", i + 1), place(part.query), place(part.hit), format!("{:.2}", part.score)]
+            let zone = part.zone.key().replace('_', " ");
+            let score = format!("{:.2}", part.score);
+            vec![format!("  {}", i + 1), zone, place(part.query), place(part.hit), score]
         });
         text += &table(&rows.collect::<Vec<_>>());
+        for a in &found.attributes {
+            let (ours, theirs) = (a.query.join(", "), a.hit.join(", "));
+            text += &match a.agrees {
+                true => format!("  {} agrees: {ours}\n", a.attribute),
+                false => format!("  {} differs: {ours} / {theirs}\n", a.attribute),
+            };
+        }
         text
     })?;
     Ok(Done::All)

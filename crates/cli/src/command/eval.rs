@@ -1,20 +1,29 @@
-//! `twinset eval retrieval|detection|category|audit|index`
+//! `twinset eval retrieval|twins|evidence|copies|detection|category|audit|index`
 
 use crate::args::{
-    BoxOf, Eval, EvalAudit, EvalData, EvalIndex, EvalRetrieval, IdColumn, IndexKind, MetricName, Models,
+    BoxOf, Eval, EvalAudit, EvalCopies, EvalData, EvalEvidence, EvalIndex, EvalRetrieval, EvalTwins, IdColumn,
+    IndexKind, MetricName, Models,
 };
 use crate::failure::{Done, WrongUse};
 use crate::progress::Progress;
 use crate::session;
 use crate::ui::{Ui, table};
+use anyhow::Context;
 use std::path::{Path, PathBuf};
 use twinset_eval::retrieval::{Baseline, Id, QueryBox, Recall, Scores};
-use twinset_eval::{Figure, Unreadable, audit, category, detection, index, retrieval};
+use twinset_eval::{
+    Figure, Unreadable, audit, category, copies, detection, evidence, index, retrieval, twins,
+};
 use twinset_index::{ExactIndex, GraphIndex, GraphOptions, Metric, Shape, VectorIndex};
+use twinset_local::Fusion;
+use twinset_synth::Twins;
 
 pub(crate) fn run(args: &Eval, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
     match args {
         Eval::Retrieval(args) => eval_retrieval(args, home, ui),
+        Eval::Twins(args) => eval_twins(args, ui),
+        Eval::Evidence(args) => eval_evidence(args, ui),
+        Eval::Copies(args) => eval_copies(args, ui),
         Eval::Detection(args) => eval_detection(args, ui),
         Eval::Category(args) => eval_category(args, ui),
         Eval::Audit(args) => eval_audit(args, ui),
@@ -23,7 +32,7 @@ pub(crate) fn run(args: &Eval, home: Option<&Path>, ui: &Ui) -> anyhow::Result<D
 }
 
 /// Runs a measurement with its progress.
-fn watched<T>(
+pub(crate) fn watched<T>(
     ui: &Ui,
     unit: &'static str,
     measure: impl FnOnce(twinset_eval::Watch<'_>) -> Result<T, twinset_eval::EvalError>,
@@ -41,7 +50,7 @@ fn watched<T>(
     Ok(measured?)
 }
 
-fn models(args: &Models) -> anyhow::Result<twinset_eval::Models> {
+pub(crate) fn models(args: &Models) -> anyhow::Result<twinset_eval::Models> {
     let (detector, embedder) = session::packages(&args.paths)?;
     Ok(twinset_eval::Models::new(&detector, &embedder)?)
 }
@@ -59,6 +68,8 @@ fn eval_retrieval(args: &EvalRetrieval, home: Option<&Path>, ui: &Ui) -> anyhow:
         query_split: args.query_split.clone(),
         gallery_split: args.gallery_split.clone(),
         gallery_views: args.gallery_view.clone(),
+        query_views: args.query_view.clone(),
+        fusion: args.fusion.as_deref().map(fusion).transpose()?,
         distractors: args.distractors.iter().map(|text| dir_and_split(text)).collect(),
         query_box: match args.query_box {
             BoxOf::None => QueryBox::None,
@@ -80,28 +91,130 @@ fn eval_retrieval(args: &EvalRetrieval, home: Option<&Path>, ui: &Ui) -> anyhow:
     let models = models(&args.models)?;
     let report = watched(ui, "pictures", |watch| retrieval::run(&options, &models, watch))?;
     list(&report.unreadable, ui);
+    ui.answer(&report, || told(&report, ui))?;
+    Ok(Done::rejecting(report.unreadable.len()))
+}
+
+fn told(report: &retrieval::Report, ui: &Ui) -> String {
+    let mut text = format!(
+        "{} queries ({} without an answer left out), {} gallery pictures of which {} distractors\n",
+        report.queries, report.queries_without_answer, report.gallery, report.distractors
+    );
+    let head = ["", "R@1", "R@5", "R@10", "R@20", "mAP", "MRR"].map(str::to_owned).to_vec();
+    let mut rows = vec![head, scores("this model", &report.scores)];
+    rows.extend(report.by_view.iter().map(|(view, s)| scores(&format!("  {view} ({})", s.queries), s)));
+    rows.extend(report.by_category.iter().map(|(name, s)| scores(&format!("  {name} ({})", s.queries), s)));
+    if let Some(gain) = &report.gain {
+        rows.push(scores("global only", &gain.global_only));
+        rows.push(scores("query expansion", &gain.query_expansion));
+        let more = |name: String, recall: &Recall| {
+            [vec![name], recall.0.iter().map(|(_, f)| figure(Some(*f))).collect(), vec!["".into(), "".into()]]
+                .concat()
+        };
+        rows.push(more("more than global only".into(), &gain.over_global_only));
+        rows.extend(gain.over_global_only_by_view.iter().map(|(view, r)| more(format!("  {view}"), r)));
+        rows.push(more("more than expansion".into(), &gain.over_query_expansion));
+    }
+    rows.extend(report.baselines.iter().map(|(name, b)| scores(name, &b.scores)));
+    text += &table(&rows);
+    if let Some(target) = report.target_box_recall_50 {
+        text += &format!("chosen box on the target: {}\n", figure(Some(target)));
+    }
+    if let Some(v) = &report.verdicts {
+        text += &format!(
+            "verdict same, from {:.3} ({}): found {}, false when absent {}, another when present {}\n",
+            v.same_from,
+            if v.fitted { "fitted" } else { "not fitted for this embedder" },
+            figure(Some(v.same_found)),
+            figure(Some(v.false_same_when_absent)),
+            figure(Some(v.false_same_when_present)),
+        );
+        text += &format!(
+            "at 80 % found, from {:.3}: false when absent {}\ncalibration error: best hits {}, first ten {}\n",
+            v.at_80_found.threshold,
+            figure(Some(v.at_80_found.false_same_when_absent)),
+            figure(Some(v.calibration_best.error)),
+            figure(Some(v.calibration_first_ten.error)),
+        );
+    }
+    let ms: Vec<String> = report.ms_per_query.iter().map(|(stage, ms)| format!("{stage} {ms:.1}")).collect();
+    text += &format!("ms a query: {}\n", ms.join(", "));
+    if let Some(path) = &report.per_query {
+        text += &ui.faint(&format!("single results: {}\n", path.display()));
+    }
+    text
+}
+
+fn fusion(path: &Path) -> anyhow::Result<Fusion> {
+    let named = || path.display().to_string();
+    let json = std::fs::read(path).with_context(named)?;
+    Fusion::from_json(&json).with_context(named)
+}
+
+fn eval_twins(args: &EvalTwins, ui: &Ui) -> anyhow::Result<Done> {
+    let set = Twins { families: args.families.unwrap_or(Twins::FROZEN.families), ..Twins::FROZEN };
+    let fusion = args.fusion.as_deref().map(fusion).transpose()?;
+    let models = models(&args.models)?;
+    let temporary = tempfile::Builder::new().prefix("twinset-").tempdir().context("no temporary folder")?;
+    let dir = args.keep.as_deref().unwrap_or(temporary.path());
+    let report = watched(ui, "pictures", |watch| twins::run(set, dir, fusion, &models, watch))?;
+    ui.answer(&report, || told(&report, ui))?;
+    Ok(Done::All)
+}
+
+fn eval_evidence(args: &EvalEvidence, ui: &Ui) -> anyhow::Result<Done> {
+    let models = models(&args.models)?;
+    let fusion = match args.fusion.as_deref() {
+        Some(path) => fusion(path)?,
+        None => models.fusion(),
+    };
+    let set = Twins { families: args.families, ..Twins::FROZEN };
+    let report = watched(ui, "products", |watch| evidence::run(set, &fusion, &models, watch))?;
     ui.answer(&report, || {
-        let mut text = format!(
-            "{} queries ({} without an answer left out), {} gallery pictures of which {} distractors\n",
-            report.queries, report.queries_without_answer, report.gallery, report.distractors
+        format!(
+            "{} pairs ({} with nothing drawn left out), {} of the crop painted over\n\
+             the score falls: {}; further than with random pieces: {}\n\
+             mean fall of the log odds: {}, with random pieces {}\n",
+            report.pairs,
+            report.without_parts,
+            figure(Some(report.painted)),
+            figure(Some(report.falls)),
+            figure(Some(report.falls_further_than_random)),
+            figure(Some(report.mean_fall[0])),
+            figure(Some(report.mean_fall[1])),
+        )
+    })?;
+    Ok(Done::All)
+}
+
+fn eval_copies(args: &EvalCopies, ui: &Ui) -> anyhow::Result<Done> {
+    let options = copies::Options {
+        data: args.data.iter().map(|text| dir_and_split(text)).collect(),
+        pictures_max: args.pictures,
+        false_pairs_max: args.false_pairs,
+        seed: args.seed,
+    };
+    let report = watched(ui, "pictures", |watch| copies::run(&options, watch))?;
+    list(&report.unreadable, ui);
+    ui.answer(&report, || {
+        let head = ["", "found", "by the hash alone", "named"].map(str::to_owned).to_vec();
+        let row = |(name, f): (&&str, &copies::Found)| {
+            let figures = [f.found, f.by_hash_alone, f.named].map(|f| figure(Some(f)));
+            [vec![(*name).to_owned()], figures.to_vec()].concat()
+        };
+        let mut text = table(&std::iter::once(head).chain(report.edits.iter().map(row)).collect::<Vec<_>>());
+        let wrong = &report.false_pairs;
+        text += &format!(
+            "{} pictures; of {} pairs of other products {} taken for copies (at most {:.1e}; by the hash alone {:.1e})\n\
+             {:.1} ms to look at a picture, {:.2} ms to compare two\n",
+            report.pictures,
+            wrong.pairs,
+            wrong.taken,
+            wrong.rate[1],
+            wrong.by_hash_alone[0],
+            report.ms_per_look,
+            report.ms_per_pair
         );
-        let head = ["", "R@1", "R@5", "R@10", "R@20", "mAP", "MRR"].map(str::to_owned).to_vec();
-        let mut rows = vec![head, scores("this model", &report.scores)];
-        rows.extend(report.by_view.iter().map(|(view, s)| scores(&format!("  {view} ({})", s.queries), s)));
-        rows.extend(
-            report.by_category.iter().map(|(name, s)| scores(&format!("  {name} ({})", s.queries), s)),
-        );
-        rows.extend(report.baselines.iter().map(|(name, b)| scores(name, &b.scores)));
-        text += &table(&rows);
-        if let Some(target) = report.target_box_recall_50 {
-            text += &format!("chosen box on the target: {}\n", figure(Some(target)));
-        }
-        let ms: Vec<String> =
-            report.ms_per_query.iter().map(|(stage, ms)| format!("{stage} {ms:.1}")).collect();
-        text += &format!("ms a query: {}\n", ms.join(", "));
-        if let Some(path) = &report.per_query {
-            text += &ui.faint(&format!("single results: {}\n", path.display()));
-        }
         text
     })?;
     Ok(Done::rejecting(report.unreadable.len()))

@@ -6,6 +6,7 @@ pub(crate) mod demo;
 pub(crate) mod detect;
 pub(crate) mod embed;
 pub(crate) mod eval;
+pub(crate) mod fusion;
 pub(crate) mod import;
 pub(crate) mod index;
 pub(crate) mod keys;

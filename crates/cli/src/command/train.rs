@@ -1,6 +1,6 @@
 //! `twinset train detector|embedder`
 
-use crate::args::{Train, TrainArgs};
+use crate::args::TrainArgs;
 use crate::failure::{Done, Stopped, WrongUse};
 use crate::interrupt;
 use crate::progress::Progress;
@@ -25,11 +25,8 @@ const HELD: &str = "held";
 /// One product of so many is held out.
 const HELD_OF: u8 = 5;
 
-pub(crate) fn run(args: &Train, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
-    let (kind, args) = match args {
-        Train::Detector(args) => ("detector", args),
-        Train::Embedder(args) => ("embedder", args),
-    };
+/// `kind`: `detector` or `embedder`.
+pub(crate) fn run(kind: &str, args: &TrainArgs, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
     let run = args.run.clone().unwrap_or_else(|| PathBuf::from(format!("run-{kind}")));
     let mut options = options(args, &run)?;
     let catalogue = args.data.iter().find_map(|data| data.strip_prefix(CATALOGUE));

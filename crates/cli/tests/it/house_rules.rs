@@ -14,7 +14,7 @@ const MAY_SEE: [(&str, &str); 14] = [
     ("synth", "photo"),
     ("dataset", "photo"),
     ("engine", "photo nets detect embed local index catalogue"),
-    ("eval", "photo nets detect embed local index dataset"),
+    ("eval", "photo nets detect embed local index dataset synth"),
     ("train", "photo nets dataset synth"),
     ("server", "photo catalogue engine"),
     ("cli", "*"),

@@ -1,9 +1,9 @@
 //! What a search answers.
 
-use crate::drawn::{Fixture, check_finds, ids, numbered, picture, product, request, settle};
+use crate::drawn::{Fixture, check_finds, ids, numbered, picture, product, request, settle, vision};
 use twinset_catalogue::{Filter, Money, ProductPut};
 use twinset_engine::{EngineError, GroupBy, QueryImage, Region, SearchRequest, Verdict};
-use twinset_photo::Rect;
+use twinset_photo::{Photo, Rect, encode_png};
 
 fn priced(n: u32) -> ProductPut {
     let mut put = numbered(n);
@@ -30,7 +30,9 @@ fn every_picture_finds_its_product_with_evidence() {
     assert_eq!(best.rect, answer.query_rect);
     for part in &best.parts {
         assert!((0.0..=1.0).contains(&part.score) && part.hit.w > 0.0 && part.query.w > 0.0);
+        assert!(!part.zone.key().is_empty());
     }
+    assert!(best.attributes.iter().all(|a| a.agrees) && !best.attributes.is_empty(), "{:?}", best.attributes);
     assert_eq!((answer.width, answer.height, answer.compared), (96, 120, 12));
     assert_eq!(answer.verdict, Verdict::Same);
     assert_eq!(answer.seq, fixture.shop.catalogue().last_seq().unwrap());
@@ -153,6 +155,59 @@ fn requests_out_of_range_are_refused() {
     // An empty catalogue answers, with nothing.
     let answer = fixture.shop.search(&request(1)).unwrap();
     assert!(answer.hits.is_empty() && answer.verdict == Verdict::Weak);
+}
+
+/// A disk that lost bits took the local evidence from the picture until it was imported again.
+#[test]
+fn damaged_features_are_made_anew_by_the_search_that_meets_them() {
+    let fixture = twelve();
+    let sound = fixture.shop.search(&request(4)).unwrap();
+    let damaged = || fixture.shop.index_status().unwrap().damaged_features;
+    let before = damaged();
+    let model = vision().hash();
+    let kept = fixture.shop.catalogue().features(&sound.hits[0].picture, &model).unwrap().unwrap();
+    let mut torn = kept.clone();
+    torn[40] ^= 1;
+    fixture.shop.catalogue().put_features(&model, &[(sound.hits[0].picture, torn)]).unwrap();
+    for _ in 0..2 {
+        let answer = fixture.shop.search(&request(4)).unwrap();
+        assert_eq!((ids(&answer), answer.compared), (ids(&sound), 12));
+        assert_eq!(answer.hits[0].local, sound.hits[0].local);
+        assert_eq!(damaged(), before + 1);
+    }
+    assert_eq!(fixture.shop.catalogue().features(&sound.hits[0].picture, &model).unwrap(), Some(kept));
+}
+
+#[test]
+fn plain_and_tiny_photos_are_answered() {
+    let fixture = twelve();
+    let plain =
+        |side: u32, level: u8| encode_png(&Photo::new(side, side, vec![level; (side * side * 3) as usize]));
+    for photo in [plain(8, 0), plain(8, 255), plain(64, 127), plain(1, 9)] {
+        let answer = fixture.shop.search(&SearchRequest::new(QueryImage::Bytes(photo))).unwrap();
+        assert!(answer.hits.iter().all(|hit| (0.0..=1.0).contains(&hit.score)));
+        assert_eq!(answer.compared, 12);
+    }
+    // An 8-pixel box of a good photo.
+    let eye = Region::Pixels(Rect { x: 40.0, y: 50.0, w: 8.0, h: 8.0 });
+    let answer = fixture.shop.search(&SearchRequest { region: Some(eye), ..request(2) }).unwrap();
+    assert_eq!(answer.hits.len(), 12);
+}
+
+#[test]
+fn a_mirrored_photo_finds_its_product() {
+    let fixture = twelve();
+    let mut right = 0;
+    for n in 0..12 {
+        let photo = twinset_photo::decode(&picture(n), &twinset_photo::Limits::default()).unwrap();
+        let row = photo.width() as usize * 3;
+        let mirrored =
+            photo.rgb().chunks_exact(row).flat_map(|row| row.chunks_exact(3).rev().flatten().copied());
+        let mirrored = encode_png(&Photo::new(photo.width(), photo.height(), mirrored.collect()));
+        let answer = fixture.shop.search(&SearchRequest::new(QueryImage::Bytes(mirrored))).unwrap();
+        right += usize::from(ids(&answer)[0] == format!("p{n}"));
+    }
+    assert!(right >= 10, "{right} of 12");
 }
 
 #[test]

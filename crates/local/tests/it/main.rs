@@ -144,6 +144,17 @@ fn plain_crops_are_compared_without_fuss() {
 }
 
 #[test]
+fn tokens_inside_the_box_come_first_and_alone() {
+    let map = view(&garment(1), 1, 0.0, |x, y| (x, y));
+    let inside = twinset_photo::Rect { x: 0.25, y: 0.0, w: 0.5, h: 1.0 };
+    let all = LocalFeatures::extract_inside(&map, inside, usize::MAX);
+    assert_eq!(all.len(), CELLS / 2);
+    assert_eq!(LocalFeatures::extract_inside(&map, inside, STORED_TOKENS).len(), STORED_TOKENS);
+    let speck = twinset_photo::Rect { x: 0.5, y: 0.5, w: 0.01, h: 0.01 };
+    assert_eq!(LocalFeatures::extract_inside(&map, speck, usize::MAX).len(), 8);
+}
+
+#[test]
 fn nothing_matches_nothing() {
     let empty = LocalFeatures::extract(&view(&garment(1), 1, 0.0, |x, y| (x, y)), 0);
     assert_eq!(empty.len(), 0);
@@ -163,6 +174,25 @@ fn stored_features_come_back_and_stay_small() {
     assert_eq!(LocalFeatures::from_bytes(&all.to_bytes()).unwrap(), all);
 }
 
+#[test]
+fn the_compact_form_is_small_and_still_tells_garments_apart() {
+    for seed in 1..6 {
+        let worn = LocalFeatures::extract(&view(&garment(seed), seed + 50, 0.25, |x, y| (x - 2.0, y)), 256);
+        let stored = |other: u64| {
+            LocalFeatures::extract(&view(&garment(other), other + 90, 0.25, |x, y| (x, y)), STORED_TOKENS)
+        };
+        let bytes = stored(seed).to_compact_bytes();
+        assert_eq!(bytes.len(), 622);
+        let small = LocalFeatures::from_bytes(&bytes).unwrap();
+        // What four levels keep, they keep for good.
+        assert_eq!(LocalFeatures::from_bytes(&small.to_compact_bytes()).unwrap(), small);
+        let full = compare(&worn, &stored(seed)).score;
+        let own = compare(&worn, &small).score;
+        let other = LocalFeatures::from_bytes(&stored(seed + 20).to_compact_bytes()).unwrap();
+        assert!(own > full - 0.15 && own > compare(&worn, &other).score + 0.3, "{seed}: {own} {full}");
+    }
+}
+
 /// Bytes that a Twinset once wrote must be read for ever: the sample of docs/formats/local-features.md.
 #[test]
 fn the_sample_of_version_1_is_read() {
@@ -179,11 +209,11 @@ fn the_sample_of_version_1_is_read() {
 #[test]
 fn a_later_version_is_told_apart_from_damage() {
     let mut bytes = LocalFeatures::extract(&view(&garment(4), 4, 0.0, |x, y| (x, y)), 4).to_bytes();
-    bytes[4] = 2;
+    bytes[4] = 3;
     let end = bytes.len() - 4;
     let checksum = crc32(&bytes[..end]);
     bytes[end..].copy_from_slice(&checksum.to_le_bytes());
-    assert_eq!(LocalFeatures::from_bytes(&bytes), Err(LocalError::Version(2)));
+    assert_eq!(LocalFeatures::from_bytes(&bytes), Err(LocalError::Version(3)));
 }
 
 fn crc32(bytes: &[u8]) -> u32 {

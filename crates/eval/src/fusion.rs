@@ -1,0 +1,264 @@
+//! Fits the fusion of an embedder on training pictures: which weights make the score the probability that a query
+//! and a catalogue picture show the same product.
+//!
+//! Pairs come from searches: for each query all candidates that were compared. Every query counts twice, once with
+//! its product there and once without, so others weigh double. Data sets count alike, whatever their size. What the
+//! weights give is then calibrated on the hits that people would see: the first ten of each search.
+use crate::retrieval::{Options, Pair, QueryBox, ask_all};
+use crate::{EvalError, Models, Watch};
+use serde::Serialize;
+use std::path::Path;
+use twinset_dataset::DataSet;
+use twinset_local::{Fusion, Logistic};
+
+/// Pull of every weight towards zero, in pairs: keeps weights finite where training pairs are separable.
+const RIDGE: f64 = 1.0;
+/// Hits that people see first.
+const SHOWN_HITS: usize = 10;
+/// Share of queries without their product that may be answered *same*; decides the threshold.
+const FALSE_SAME: f64 = 0.02;
+/// Share of pairs taken anywhere that may be called similar.
+const FALSE_SIMILAR: f64 = 0.01;
+
+/// Views that a gallery is made of.
+const SHOWN: [&str; 3] = ["main", "iconic", "packshot"];
+
+/// The searches that a data set's split `train` offers: its shop pictures are the gallery (with those of a split
+/// `gallery`, where it has one), all other views are the queries.
+///
+/// # Errors
+/// No such set, no such views, or no split `train`.
+pub fn source(dir: &Path) -> Result<Options, EvalError> {
+    let set = DataSet::open(dir)?;
+    let in_training = |split: &str| split == "train" || split == "gallery";
+    let mut views: [Vec<String>; 2] = Default::default();
+    for row in set.rows().iter().filter(|row| in_training(&row.split) && !row.view.is_empty()) {
+        let shown = SHOWN.contains(&row.view.as_str());
+        let of = &mut views[usize::from(shown)];
+        if !of.contains(&row.view) && (shown || row.split == "train") {
+            of.push(row.view.clone());
+        }
+    }
+    let [query_views, gallery_views] = views;
+    if query_views.is_empty() || gallery_views.is_empty() {
+        let reason = format!("{} has no products with several views in its split `train`", dir.display());
+        return Err(EvalError::Nothing(reason));
+    }
+    let apart = set.splits().iter().any(|split| split == "gallery");
+    Ok(Options {
+        query_split: Some("train".to_owned()),
+        gallery_split: Some(if apart { "gallery" } else { "train" }.to_owned()),
+        query_views,
+        gallery_views,
+        query_box: QueryBox::Detected,
+        baselines: Vec::new(),
+        ..Options::new(dir.to_owned(), vec![dir.to_owned()])
+    })
+}
+
+/// What came of a fit.
+#[derive(Clone, Debug, Serialize)]
+pub struct Fitted {
+    /// The weights.
+    #[serde(skip)]
+    pub fusion: Fusion,
+    /// Queries used.
+    pub queries: usize,
+    /// Pairs used, and how many of them are the same.
+    pub pairs: [usize; 2],
+    /// Mean negative log likelihood a pair before (all weights 0) and after.
+    pub loss: [f64; 2],
+}
+
+/// One pair of the fit.
+struct Sample {
+    inputs: Vec<f64>,
+    same: bool,
+    weight: f64,
+}
+
+/// All candidates of one query.
+struct Search {
+    pairs: Vec<Pair>,
+    /// So that data sets count alike.
+    weight: f64,
+}
+
+impl Search {
+    /// What was compared for being near.
+    fn candidates(&self) -> impl Iterator<Item = &Pair> {
+        self.pairs.iter().filter(|p| !p.anywhere)
+    }
+
+    /// The first ten by `odds`: with the product in the gallery, then with it taken out.
+    fn shown(&self, odds: impl Fn(&Pair) -> f64) -> Vec<(f64, bool)> {
+        let mut all: Vec<(f64, bool)> = self.candidates().map(|p| (odds(p), p.same)).collect();
+        all.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let absent = all.iter().filter(|(_, same)| !same).take(SHOWN_HITS).copied();
+        all.iter().take(SHOWN_HITS).copied().chain(absent).collect()
+    }
+}
+
+/// Fits on `sources`.
+///
+/// # Errors
+/// A set that cannot be opened; no pairs of one of the two kinds.
+pub fn fit(sources: &[Options], models: &Models, watch: Watch<'_>) -> Result<Fitted, EvalError> {
+    let mut searches = Vec::new();
+    for source in sources {
+        let outcomes = ask_all(source, models, watch)?.outcomes;
+        let of_set: Vec<Vec<Pair>> = outcomes.into_iter().filter(|o| o.answerable).map(|o| o.pairs).collect();
+        let weight = 1000.0 / of_set.len().max(1) as f64;
+        searches.extend(of_set.into_iter().map(|pairs| Search { pairs, weight }));
+    }
+    let candidates = || searches.iter().flat_map(|s| s.candidates().map(|p| (p, s.weight)));
+    let (pairs, same) = (candidates().count(), candidates().filter(|(p, _)| p.same).count());
+    if same == 0 || same == pairs {
+        return Err(EvalError::Nothing(format!("{pairs} pairs, {same} of them the same; a fit needs both")));
+    }
+    let fit = |inputs: &dyn Fn(&Pair) -> Vec<f64>| {
+        let sample = |(p, weight): (&Pair, f64)| {
+            let weight = weight * if p.same { 1.0 } else { 2.0 };
+            Sample { inputs: inputs(p), same: p.same, weight }
+        };
+        let raw = logistic(&candidates().map(sample).collect::<Vec<_>>());
+        calibrated(raw, &searches, inputs)
+    };
+    let all = |p: &Pair| p.evidence.inputs().map(f64::from).to_vec();
+    let mut fusion = Fusion {
+        embedder: Some(models.embedder_package.hash().to_string()),
+        compared: fit(&all),
+        whole: fit(&|p| vec![f64::from(p.evidence.global)]),
+        same_from: 1.0,
+        similar_from: 0.0,
+    };
+    let best_other = |s: &Search| {
+        s.candidates().filter(|p| !p.same).map(|p| fusion.score(&p.evidence)).fold(0.0, f32::max)
+    };
+    let same_from = quantile(searches.iter().map(best_other).collect(), 1.0 - FALSE_SAME).clamp(0.3, 0.95);
+    let anywhere = searches.iter().flat_map(|s| s.pairs.iter().filter(|p| p.anywhere));
+    let unlike = quantile(anywhere.map(|p| fusion.score(&p.evidence)).collect(), 1.0 - FALSE_SIMILAR);
+    fusion.same_from = same_from;
+    fusion.similar_from = unlike.clamp(0.001, same_from / 2.0);
+    let loss = |probability: &dyn Fn(&Pair) -> f64| {
+        let right = |p: &Pair| if p.same { probability(p) } else { 1.0 - probability(p) };
+        let (sum, weights) = candidates().fold((0.0, 0.0), |(sum, weights), (p, weight)| {
+            (sum - weight * right(p).max(1e-12).ln(), weights + weight)
+        });
+        sum / weights
+    };
+    let loss = [loss(&|_| 0.5), loss(&|p| f64::from(fusion.score(&p.evidence)))];
+    Ok(Fitted { queries: searches.len(), pairs: [pairs, same], loss, fusion })
+}
+
+/// The same order, with odds that hold for the hits that people see (Platt 1999).
+fn calibrated(raw: Logistic, searches: &[Search], inputs: &dyn Fn(&Pair) -> Vec<f64>) -> Logistic {
+    let odds = |p: &Pair| {
+        let products = raw.weights.iter().zip(inputs(p)).map(|(w, x)| f64::from(*w) * x);
+        f64::from(raw.bias) + products.sum::<f64>()
+    };
+    let samples: Vec<Sample> = searches
+        .iter()
+        .flat_map(|s| s.shown(odds).into_iter().map(move |hit| (hit, s.weight)))
+        .map(|((odds, same), weight)| Sample { inputs: vec![odds], same, weight })
+        .collect();
+    let Logistic { bias, weights } = logistic(&samples);
+    // A scale that is not positive would turn the order around: too few pairs to calibrate on.
+    let scale = weights[0];
+    if scale <= 0.0 {
+        return raw;
+    }
+    Logistic { bias: scale * raw.bias + bias, weights: raw.weights.iter().map(|w| scale * w).collect() }
+}
+
+fn quantile(mut of: Vec<f32>, share: f64) -> f32 {
+    of.sort_by(f32::total_cmp);
+    of.get(((of.len() as f64 * share) as usize).min(of.len().saturating_sub(1))).copied().unwrap_or(0.0)
+}
+
+/// Weighted logistic regression, by Newton's method (iteratively reweighted least squares).
+fn logistic(samples: &[Sample]) -> Logistic {
+    let n = samples.first().map_or(0, |s| s.inputs.len()) + 1;
+    let row = |s: &Sample| -> Vec<f64> { s.inputs.iter().copied().chain([1.0]).collect() };
+    let mut weights = vec![0.0; n];
+    for _ in 0..40 {
+        let (mut slope, mut bend) = (vec![0.0; n], vec![vec![0.0; n]; n]);
+        for sample in samples {
+            let x = row(sample);
+            let odds: f64 = weights.iter().zip(&x).map(|(w, x)| w * x).sum();
+            let p = 1.0 / (1.0 + (-odds).exp());
+            let miss = f64::from(u8::from(sample.same)) - p;
+            for i in 0..n {
+                slope[i] += sample.weight * miss * x[i];
+                for j in 0..n {
+                    bend[i][j] += sample.weight * p * (1.0 - p) * x[i] * x[j];
+                }
+            }
+        }
+        // The bias is free.
+        for i in 0..n - 1 {
+            slope[i] -= RIDGE * weights[i];
+            bend[i][i] += RIDGE;
+        }
+        bend[n - 1][n - 1] += 1e-9;
+        let step = solve(bend, slope);
+        // A full step may overshoot where nearly all is separable.
+        let most = step.iter().fold(0.0f64, |m, s| m.max(s.abs()));
+        let scale = (4.0 / most.max(1e-12)).min(1.0);
+        weights.iter_mut().zip(&step).for_each(|(w, s)| *w += scale * s);
+        if most < 1e-6 {
+            break;
+        }
+    }
+    let bias = weights[n - 1] as f32;
+    Logistic { bias, weights: weights[..n - 1].iter().map(|w| *w as f32).collect() }
+}
+
+/// Solves `a x = b` for a positive definite `a`, by elimination with pivots.
+fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
+    let n = b.len();
+    for column in 0..n {
+        let pivot =
+            (column..n).max_by(|&i, &j| a[i][column].abs().total_cmp(&a[j][column].abs())).unwrap_or(column);
+        a.swap(column, pivot);
+        b.swap(column, pivot);
+        for row in column + 1..n {
+            let factor = a[row][column] / a[column][column];
+            for k in column..n {
+                a[row][k] -= factor * a[column][k];
+            }
+            b[row] -= factor * b[column];
+        }
+    }
+    for row in (0..n).rev() {
+        let known: f64 = (row + 1..n).map(|k| a[row][k] * b[k]).sum();
+        b[row] = (b[row] - known) / a[row][row];
+    }
+    b
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_weights_that_made_the_labels_are_found() {
+        let mut state = 7u64;
+        let mut unit = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as f64 / f64::from(1u32 << 31)
+        };
+        let samples: Vec<Sample> = (0..20_000)
+            .map(|_| {
+                let inputs = vec![unit(), unit(), unit()];
+                let odds = 3.0 * inputs[0] - 2.0 * inputs[2] + 0.5;
+                Sample { inputs, same: unit() < 1.0 / (1.0 + (-odds).exp()), weight: 1.0 }
+            })
+            .collect();
+        let found = logistic(&samples);
+        for (got, want) in found.weights.iter().zip([3.0, 0.0, -2.0]) {
+            assert!((got - want).abs() < 0.25, "{found:?}");
+        }
+        assert!((found.bias - 0.5).abs() < 0.2, "{found:?}");
+    }
+}

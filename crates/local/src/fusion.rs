@@ -1,0 +1,257 @@
+//! From everything that is known of a pair to the probability that both show the same product.
+//!
+//! Logistic regression on the global cosine, the measures of the local comparison, and how well colours and
+//! pattern agree. Its weights are fitted for one embedder on training pictures (`twinset train fusion`) and
+//! carry that embedder's hash; for an embedder that nobody fitted, weights set by hand take their place.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Measures;
+
+/// The shipped fit.
+const SHIPPED: &str = include_str!("../../../models/fusion/fusion.json");
+
+/// What is known of a pair.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// Cosine of the embeddings.
+    pub global: f32,
+    /// Of the local comparison.
+    pub measures: Measures,
+    /// [`palette_distance`].
+    pub palette: f32,
+    /// 1 if the same pattern was seen on both, -1 if different ones were, 0 if one is not known.
+    pub pattern: f32,
+}
+
+/// The names of [`Evidence::inputs`], in order.
+pub const INPUTS: [&str; 7] =
+    ["global", "similarity", "mutual", "inliers", "coverage", "palette_distance", "pattern"];
+
+/// What is there before anything is read of a candidate but its place in the index.
+pub const WHOLE_INPUTS: [&str; 1] = [INPUTS[0]];
+
+impl Evidence {
+    /// What the regression takes in.
+    #[must_use]
+    pub fn inputs(&self) -> [f32; INPUTS.len()] {
+        let m = self.measures;
+        [self.global, m.similarity, m.mutual, m.inliers, m.coverage, self.palette, self.pattern]
+    }
+}
+
+/// One logistic regression.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logistic {
+    /// Log odds with all inputs 0.
+    pub bias: f32,
+    /// One for each input.
+    pub weights: Vec<f32>,
+}
+
+impl Logistic {
+    fn log_odds(&self, inputs: &[f32]) -> f32 {
+        self.bias + self.weights.iter().zip(inputs).map(|(w, x)| w * x).sum::<f32>()
+    }
+
+    fn probability(&self, inputs: &[f32]) -> f32 {
+        1.0 / (1.0 + (-self.log_odds(inputs)).exp())
+    }
+}
+
+/// How a pair is judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fusion {
+    /// Hex hash of the embedder it was fitted for; `None` if it was set by hand.
+    pub embedder: Option<String>,
+    /// On [`INPUTS`].
+    pub compared: Logistic,
+    /// On [`WHOLE_INPUTS`], for pairs that were not compared part by part.
+    pub whole: Logistic,
+    /// Least probability of the verdict *same*.
+    pub same_from: f32,
+    /// Least probability of the verdict *similar*.
+    pub similar_from: f32,
+}
+
+/// As in the file.
+#[derive(Serialize, Deserialize)]
+struct FusionFile {
+    embedder: Option<String>,
+    same_from: f32,
+    similar_from: f32,
+    compared: LogisticFile,
+    whole: LogisticFile,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LogisticFile {
+    bias: f32,
+    weights: BTreeMap<String, f32>,
+}
+
+/// Why a fusion cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the fusion cannot be read: {0}; make it anew with `twinset train fusion`")]
+pub struct BadFusion(String);
+
+impl Fusion {
+    /// The shipped fit if it was made for this embedder (hex hash), else the one set by hand.
+    ///
+    /// # Panics
+    /// If the shipped file is damaged: a broken build of ours.
+    #[must_use]
+    pub fn for_embedder(hash: &str) -> Self {
+        let shipped = Self::from_json(SHIPPED.as_bytes()).unwrap_or_else(|e| panic!("in this binary: {e}"));
+        if shipped.embedder.as_deref() == Some(hash) { shipped } else { Self::by_hand() }
+    }
+
+    /// Weights for an embedder that nobody fitted: sensible orders, uncalibrated.
+    #[must_use]
+    pub fn by_hand() -> Self {
+        Self {
+            embedder: None,
+            compared: Logistic { bias: -13.0, weights: vec![11.0, 3.0, 2.0, 4.0, 1.0, -2.0, 0.5] },
+            whole: Logistic { bias: -13.0, weights: vec![17.0] },
+            same_from: 0.5,
+            similar_from: 0.02,
+        }
+    }
+
+    /// Probability that both show the same product, by everything there is.
+    #[must_use]
+    pub fn score(&self, evidence: &Evidence) -> f32 {
+        self.compared.probability(&evidence.inputs())
+    }
+
+    /// The score before it is squeezed into 0..=1.
+    #[must_use]
+    pub fn log_odds(&self, evidence: &Evidence) -> f32 {
+        self.compared.log_odds(&evidence.inputs())
+    }
+
+    /// The same by the cosine of the embeddings alone; rises with it.
+    #[must_use]
+    pub fn score_whole(&self, global: f32) -> f32 {
+        self.whole.probability(&[global])
+    }
+
+    /// From a file's bytes.
+    ///
+    /// # Errors
+    /// Not JSON, an input missing or unknown, a number that is not finite, a threshold outside 0..=1.
+    pub fn from_json(json: &[u8]) -> Result<Self, BadFusion> {
+        let file: FusionFile = serde_json::from_slice(json).map_err(|e| BadFusion(e.to_string()))?;
+        let logistic = |file: LogisticFile, inputs: &[&str]| {
+            let known = file.weights.len() == inputs.len();
+            let weights: Option<Vec<f32>> =
+                inputs.iter().map(|name| file.weights.get(*name).copied()).collect();
+            match weights.filter(|w| known && file.bias.is_finite() && w.iter().all(|x| x.is_finite())) {
+                Some(weights) => Ok(Logistic { bias: file.bias, weights }),
+                None => Err(BadFusion(format!("its inputs must be {}", inputs.join(", ")))),
+            }
+        };
+        let share = |x: f32| (0.0..=1.0).contains(&x);
+        if !share(file.same_from) || !share(file.similar_from) || file.similar_from > file.same_from {
+            return Err(BadFusion("its thresholds are not in order within 0..=1".to_owned()));
+        }
+        Ok(Self {
+            embedder: file.embedder,
+            compared: logistic(file.compared, &INPUTS)?,
+            whole: logistic(file.whole, &WHOLE_INPUTS)?,
+            same_from: file.same_from,
+            similar_from: file.similar_from,
+        })
+    }
+
+    /// A file's bytes.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let file = |of: &Logistic, inputs: &[&str]| LogisticFile {
+            bias: of.bias,
+            weights: inputs.iter().map(|name| (*name).to_owned()).zip(of.weights.iter().copied()).collect(),
+        };
+        let file = FusionFile {
+            embedder: self.embedder.clone(),
+            same_from: self.same_from,
+            similar_from: self.similar_from,
+            compared: file(&self.compared, &INPUTS),
+            whole: file(&self.whole, &WHOLE_INPUTS),
+        };
+        let mut json = serde_json::to_vec_pretty(&file).unwrap_or_default();
+        json.push(b'\n');
+        json
+    }
+}
+
+/// How far apart two lists of colours with their shares are, 0..=1: half the sum of the differences.
+#[must_use]
+pub fn palette_distance(a: &[(String, f32)], b: &[(String, f32)]) -> f32 {
+    let total = |list: &[(String, f32)]| list.iter().map(|(_, share)| share).sum::<f32>().max(1e-6);
+    let (all_a, all_b) = (total(a), total(b));
+    if a.is_empty() || b.is_empty() {
+        return 0.5;
+    }
+    let share = |list: &[(String, f32)], name: &str, all: f32| {
+        list.iter().find(|(n, _)| n == name).map_or(0.0, |(_, share)| share / all)
+    };
+    let of_a = a.iter().map(|(name, x)| (x / all_a - share(b, name, all_b)).abs());
+    let of_b = b.iter().filter(|(name, _)| a.iter().all(|(n, _)| n != name)).map(|(_, x)| x / all_b);
+    of_a.chain(of_b).sum::<f32>() / 2.0
+}
+
+/// [`Evidence::pattern`].
+#[must_use]
+pub fn pattern_agreement(a: Option<&str>, b: Option<&str>) -> f32 {
+    match a.zip(b) {
+        Some((a, b)) if a == b => 1.0,
+        Some(_) => -1.0,
+        None => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_comes_back_and_a_damaged_one_is_refused() {
+        let fusion = Fusion { embedder: Some("ab".into()), ..Fusion::by_hand() };
+        let json = fusion.to_json();
+        assert_eq!(Fusion::from_json(&json).unwrap(), fusion);
+        let text = String::from_utf8(json).unwrap();
+        for (from, to) in [("global", "globe"), ("0.5", "1e40"), ("0.02", "0.7"), ("{", "[")] {
+            assert!(Fusion::from_json(text.replacen(from, to, 1).as_bytes()).is_err(), "{from}");
+        }
+        assert_eq!(Fusion::for_embedder("unknown"), Fusion::by_hand());
+        Fusion::from_json(SHIPPED.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn more_alike_is_more_likely_the_same() {
+        let alike = |x: f32| Evidence {
+            global: x,
+            measures: Measures { similarity: x, mutual: x, inliers: x, coverage: x },
+            palette: 1.0 - x,
+            pattern: 0.0,
+        };
+        let fusion = Fusion::by_hand();
+        let [no, half, yes] = [0.2, 0.6, 1.0].map(|x| fusion.score(&alike(x)));
+        assert!(no < half && half < fusion.same_from && fusion.same_from < yes);
+        let [no, half, yes] = [0.2, 0.6, 1.0].map(|x| fusion.score_whole(x));
+        assert!(no < half && half < fusion.same_from && fusion.same_from < yes);
+    }
+
+    #[test]
+    fn palettes_are_compared_by_share() {
+        let of = |list: &[(&str, f32)]| list.iter().map(|(n, s)| ((*n).to_owned(), *s)).collect::<Vec<_>>();
+        let (red, both, navy) =
+            (of(&[("red", 0.9)]), of(&[("red", 0.5), ("navy", 0.5)]), of(&[("navy", 1.0)]));
+        assert_eq!(palette_distance(&red, &red), 0.0);
+        assert_eq!(palette_distance(&red, &navy), 1.0);
+        assert!((palette_distance(&red, &both) - 0.5).abs() < 1e-6);
+        assert_eq!(palette_distance(&red, &[]), 0.5);
+    }
+}
