@@ -128,7 +128,7 @@ pub fn fit(sources: &[Options], models: &Models, watch: Watch<'_>) -> Result<Fit
     let mut fusion = Fusion {
         embedder: Some(models.embedder_package.hash().to_string()),
         compared: fit(&all),
-        whole: fit(&|p| vec![f64::from(p.evidence.global)]),
+        whole: fit(&|p| vec![f64::from(p.evidence.inputs()[0])]),
         same_from: 1.0,
         similar_from: 0.0,
     };
