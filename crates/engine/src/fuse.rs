@@ -70,7 +70,7 @@ mod tests {
             assert!(scores.is_sorted_by(|a, b| a >= b) && scores.iter().all(|s| *s < least && *s >= 0.0));
         }
         assert_eq!(verdict(&fusion, 0.99), Verdict::Same);
-        assert_eq!(verdict(&fusion, 0.1), Verdict::Similar);
+        assert_eq!(verdict(&fusion, 0.2), Verdict::Similar);
         assert_eq!(verdict(&fusion, 0.001), Verdict::Weak);
     }
 }

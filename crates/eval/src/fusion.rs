@@ -3,7 +3,7 @@
 //!
 //! Pairs come from searches: for each query all candidates that were compared. Every query counts twice, once with
 //! its product there and once without, so others weigh double. Data sets count alike, whatever their size. What the
-//! weights give is then calibrated on the hits that people would see: the first ten of each search.
+//! weights give is then calibrated on the best hit of each search.
 use crate::retrieval::{Options, Pair, QueryBox, ask_all};
 use crate::{EvalError, Models, Watch};
 use serde::Serialize;
@@ -13,10 +13,8 @@ use twinset_local::{Fusion, Logistic};
 
 /// Pull of every weight towards zero, in pairs: keeps weights finite where training pairs are separable.
 const RIDGE: f64 = 1.0;
-/// Hits that people see first.
-const SHOWN_HITS: usize = 10;
 /// Share of queries without their product that may be answered *same*; decides the threshold.
-const FALSE_SAME: f64 = 0.02;
+const FALSE_SAME: f64 = 0.05;
 /// Share of pairs taken anywhere that may be called similar.
 const FALSE_SIMILAR: f64 = 0.01;
 
@@ -90,12 +88,12 @@ impl Search {
         self.pairs.iter().filter(|p| !p.anywhere)
     }
 
-    /// The first ten by `odds`: with the product in the gallery, then with it taken out.
-    fn shown(&self, odds: impl Fn(&Pair) -> f64) -> Vec<(f64, bool)> {
+    /// The best hit by `odds`: with the product in the gallery, then with it taken out.
+    fn best(&self, odds: impl Fn(&Pair) -> f64) -> impl Iterator<Item = (f64, bool)> {
         let mut all: Vec<(f64, bool)> = self.candidates().map(|p| (odds(p), p.same)).collect();
         all.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let absent = all.iter().filter(|(_, same)| !same).take(SHOWN_HITS).copied();
-        all.iter().take(SHOWN_HITS).copied().chain(absent).collect()
+        let absent = all.iter().find(|(_, same)| !same).copied();
+        all.first().copied().into_iter().chain(absent)
     }
 }
 
@@ -151,7 +149,8 @@ pub fn fit(sources: &[Options], models: &Models, watch: Watch<'_>) -> Result<Fit
     Ok(Fitted { queries: searches.len(), pairs: [pairs, same], loss, fusion })
 }
 
-/// The same order, with odds that hold for the hits that people see (Platt 1999).
+/// The same order, with odds that hold for the best hit of a search, whether its product is there or not (Platt
+/// 1999): the hit that the verdict is about.
 fn calibrated(raw: Logistic, searches: &[Search], inputs: &dyn Fn(&Pair) -> Vec<f64>) -> Logistic {
     let odds = |p: &Pair| {
         let products = raw.weights.iter().zip(inputs(p)).map(|(w, x)| f64::from(*w) * x);
@@ -159,7 +158,7 @@ fn calibrated(raw: Logistic, searches: &[Search], inputs: &dyn Fn(&Pair) -> Vec<
     };
     let samples: Vec<Sample> = searches
         .iter()
-        .flat_map(|s| s.shown(odds).into_iter().map(move |hit| (hit, s.weight)))
+        .flat_map(|s| s.best(odds).map(move |hit| (hit, s.weight)))
         .map(|((odds, same), weight)| Sample { inputs: vec![odds], same, weight })
         .collect();
     let Logistic { bias, weights } = logistic(&samples);

@@ -30,9 +30,11 @@ const AGREES: f32 = 0.9;
 /// Share of the blocks with texture that must agree beside what was laid over, and their least number.
 const LEAST_AGREEMENT: f32 = 0.92;
 const LEAST_BLOCKS: usize = 14;
-/// Something laid over is a convenient excuse: all of the false pairs we met had one. So the rest must agree better,
-/// and there must be twice as much of it.
-const LEAST_AGREEMENT_OVERLAID: f32 = 0.96;
+/// Something large laid over is a convenient excuse: all of the false pairs we met had one. So beside more than so
+/// many blocks the rest must agree better, and there must be more of it.
+const LARGE_OVERLAY: usize = 12;
+const LEAST_AGREEMENT_OVERLAID: f32 = 0.94;
+const LEAST_BLOCKS_OVERLAID: usize = 20;
 /// The same where the hashes of the whole pictures agree: then blur and noise may hide fine texture.
 const LEAST_AGREEMENT_SURE: f32 = 0.5;
 /// Share of the smaller picture that must be shared.
@@ -416,8 +418,8 @@ impl Overlay {
         let agreement = clear as f32 / (clear + differing).max(1) as f32;
         let same = match (self.sure, overlaid) {
             (true, _) => agreement >= LEAST_AGREEMENT_SURE,
-            (_, 0) => clear >= LEAST_BLOCKS && agreement >= LEAST_AGREEMENT,
-            _ => clear >= 2 * LEAST_BLOCKS && agreement >= LEAST_AGREEMENT_OVERLAID,
+            (_, ..LARGE_OVERLAY) => clear >= LEAST_BLOCKS && agreement >= LEAST_AGREEMENT,
+            _ => clear >= LEAST_BLOCKS_OVERLAID && agreement >= LEAST_AGREEMENT_OVERLAID,
         };
         same.then_some(Tested {
             agreement,

@@ -121,10 +121,10 @@ impl Fusion {
     pub fn by_hand() -> Self {
         Self {
             embedder: None,
-            compared: Logistic { bias: -6.3, weights: vec![1.1, 0.45, 0.8, 2.3, -1.3, -0.2, 0.2] },
-            whole: Logistic { bias: -5.7, weights: vec![1.6] },
-            same_from: 0.46,
-            similar_from: 0.05,
+            compared: Logistic { bias: -4.7, weights: vec![0.9, 0.4, 0.65, 1.9, -1.1, -0.15, 0.2] },
+            whole: Logistic { bias: -4.2, weights: vec![1.35] },
+            same_from: 0.49,
+            similar_from: 0.13,
         }
     }
 
@@ -231,7 +231,7 @@ mod tests {
         let json = fusion.to_json();
         assert_eq!(Fusion::from_json(&json).unwrap(), fusion);
         let text = String::from_utf8(json).unwrap();
-        for (from, to) in [("global", "globe"), ("0.46", "1e40"), ("0.05", "0.7"), ("{", "[")] {
+        for (from, to) in [("global", "globe"), ("0.49", "1e40"), ("0.13", "0.7"), ("{", "[")] {
             assert!(Fusion::from_json(text.replacen(from, to, 1).as_bytes()).is_err(), "{from}");
         }
         assert_eq!(Fusion::for_embedder("unknown"), Fusion::by_hand());
