@@ -251,6 +251,12 @@ pub(crate) struct AttributeAgreement {
     result: Vec<String>,
 }
 
+impl From<twinset_engine::Agreement> for AttributeAgreement {
+    fn from(a: twinset_engine::Agreement) -> Self {
+        Self { attribute: a.attribute, agrees: a.agrees, query: a.query, result: a.hit }
+    }
+}
+
 /// Why a product is among the results.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Evidence {
@@ -286,6 +292,7 @@ impl From<Match> for CompareAnswer {
             query: BoxShape::new(part.query, qw, qh),
             result: BoxShape::new(part.hit, rw, rh),
             score: part.score,
+            zone: part.zone.key(),
         };
         Self {
             score: made.score,
@@ -295,6 +302,7 @@ impl From<Match> for CompareAnswer {
                 local: Some(made.local),
                 text: None,
                 matched_parts: made.parts.iter().map(part).collect(),
+                attributes: made.attributes.into_iter().map(AttributeAgreement::from).collect(),
             },
             query_box: BoxShape::new(made.query_rect, qw, qh),
             result_box: BoxShape::new(made.hit_rect, rw, rh),
@@ -437,12 +445,6 @@ fn result(hit: Hit, width: u32, height: u32, here: Option<Place>) -> SearchResul
         score: part.score,
         zone: part.zone.key(),
     };
-    let agreement = |a: twinset_engine::Agreement| AttributeAgreement {
-        attribute: a.attribute,
-        agrees: a.agrees,
-        query: a.query,
-        result: a.hit,
-    };
     SearchResult {
         image: hit.image.clone(),
         r#box: BoxShape::new(hit.rect, hit.width, hit.height),
@@ -453,7 +455,7 @@ fn result(hit: Hit, width: u32, height: u32, here: Option<Place>) -> SearchResul
             local: hit.local,
             text: None,
             matched_parts: hit.parts.iter().map(part).collect(),
-            attributes: hit.attributes.into_iter().map(agreement).collect(),
+            attributes: hit.attributes.into_iter().map(AttributeAgreement::from).collect(),
         },
         variants: hit.variants,
         distance_km: distance.map(|km| (km * 1000.0).round() / 1000.0),
