@@ -1,8 +1,8 @@
 //! `twinset eval retrieval|twins|evidence|copies|detection|category|audit|index`
 
 use crate::args::{
-    BoxOf, Eval, EvalAudit, EvalCopies, EvalData, EvalEvidence, EvalIndex, EvalRetrieval, EvalTwins, IdColumn,
-    IndexKind, MetricName, Models,
+    BoxOf, Eval, EvalAudit, EvalCopies, EvalData, EvalEvidence, EvalIndex, EvalRetrieval, EvalTwins,
+    IdColumn, IndexKind, MetricName, Models,
 };
 use crate::failure::{Done, WrongUse};
 use crate::progress::Progress;
