@@ -100,7 +100,7 @@ fn copies_are_found_and_told_what_was_done() {
     let panels: Vec<Rect> = found.map(|same| same.shared[1]).collect();
     let right = Rect { x: 0.5, y: 0.0, w: 0.5, h: 1.0 };
     let near = panels.iter().filter(|panel| panel.iou(&right) > 0.85).count();
-    assert!(panels.len() >= 17 && near >= 17, "{} found, {near} in place", panels.len());
+    assert!(panels.len() >= 15 && near >= 15, "{} found, {near} in place", panels.len());
 }
 
 #[test]
