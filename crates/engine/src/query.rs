@@ -151,7 +151,7 @@ pub(crate) fn products_like(core: &Core, picture: &PictureHash, wanted: usize) -
         category: Vec::new(),
     };
     let request = SearchRequest { limit: wanted, ..SearchRequest::new(QueryImage::Bytes(Vec::new())) };
-    let mut candidates = candidates(core, &*core.snapshot(), &query.embedding, None, &request)?;
+    let mut candidates = candidates(core, &core.snapshot(), &query.embedding, None, &request)?;
     candidates.retain(|candidate| candidate.placement.picture != *picture);
     rerank(core, &query, &mut candidates)?;
     candidates.sort_by(Candidate::order);

@@ -198,7 +198,7 @@ fn false_pairs(
             let (i, j) = (pair * step / (n - 1), pair * step % (n - 1));
             let j = if j >= i { j + 1 } else { j };
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            if done % 256 == 0 {
+            if done.is_multiple_of(256) {
                 watch(Progress { stage: "other products", done, total });
             }
             if pictures[i].0 == pictures[j].0 {

@@ -223,6 +223,7 @@ fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
         b.swap(column, pivot);
         for row in column + 1..n {
             let factor = a[row][column] / a[column][column];
+            #[expect(clippy::needless_range_loop, reason = "two rows of one matrix")]
             for k in column..n {
                 a[row][k] -= factor * a[column][k];
             }

@@ -178,8 +178,8 @@ mod tests {
     fn honest_scores_have_no_calibration_error() {
         // Of the pairs scored 0.25 one in four is the same, of those scored 0.75 three in four.
         let one = |i: usize| {
-            let score = if i % 2 == 0 { 0.25 } else { 0.75 };
-            let same = (i / 2 % 4) < if i % 2 == 0 { 1 } else { 3 };
+            let score = if i.is_multiple_of(2) { 0.25 } else { 0.75 };
+            let same = (i / 2 % 4) < if i.is_multiple_of(2) { 1 } else { 3 };
             Judged { own: Some(score), other: 0.0, hits: vec![(score, same)] }
         };
         let all: Vec<Judged> = (0..400).map(one).collect();

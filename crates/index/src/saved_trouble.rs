@@ -37,7 +37,7 @@ fn head(seq: u64) -> Head {
 /// What state `seq` holds: of several blocks now and then.
 fn payload(seq: u64) -> Vec<u8> {
     let bytes = [100, 3_000, 66_000, 140_000][(seq % 4) as usize] + (seq % 513) as usize;
-    (0..bytes as u64).map(|n| random(seq << 20 | n / 8).to_le_bytes()[(n % 8) as usize]).collect()
+    (0..bytes as u64).map(|n| random((seq << 20) | (n / 8)).to_le_bytes()[(n % 8) as usize]).collect()
 }
 
 fn save(disk: &LyingDisk, seq: u64) -> Result<(), IndexError> {
@@ -75,7 +75,7 @@ fn a_crash_at_any_call_leaves_the_old_state_or_the_new_one() {
                     assert!(now == seq || (call < last && now == seq - 1), "{told}: found {now}");
                     points += 1;
                     // And the next save works on what is left.
-                    if points % 37 == 0 {
+                    if points.is_multiple_of(37) {
                         save(&after, seq + 1).unwrap_or_else(|error| panic!("{told}: {error}"));
                         assert_eq!(found(&after).unwrap(), seq + 1, "{told}");
                     }

@@ -469,7 +469,7 @@ impl Overlay {
         if self.orientation.is_mirror() {
             edits.push(Edit::Mirrored);
         }
-        if self.orientation.is_turn() && !(self.orientation.is_mirror() && !self.orientation.transposed) {
+        if self.orientation.is_turn() && (self.orientation.transposed || !self.orientation.is_mirror()) {
             edits.push(Edit::Turned);
         }
         edits.extend(self.framing(a, b));

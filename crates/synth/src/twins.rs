@@ -93,7 +93,7 @@ impl Twins {
 fn pick(view: &'static str, spec: &GarmentSpec, drawn: Scene) -> Option<TwinPicture> {
     let seen = drawn.items.iter().find(|item| item.product == spec.id)?;
     let enough = view == "close-up" || seen.visible >= LEAST_VISIBLE;
-    (enough && seen.rect.w.min(seen.rect.h) >= 24.0).then(|| TwinPicture {
+    (enough && seen.rect.w.min(seen.rect.h) >= 24.0).then_some(TwinPicture {
         view,
         rect: seen.rect,
         photo: drawn.photo,

@@ -342,6 +342,7 @@ pub(crate) struct Pass<'a> {
 
 /// A map between convolutions, wherever it lies.
 #[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "lives on the stack of one pass, never in a list")]
 pub(crate) enum Map {
     /// `[n, channels, height, width]`.
     Tensor(Tensor<4>),

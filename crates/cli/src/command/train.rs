@@ -186,7 +186,7 @@ fn lay_out(catalogue: &Catalogue, to: &Path) -> anyhow::Result<usize> {
         let mut one = || -> anyhow::Result<()> {
             let group = product.group_id.as_deref().unwrap_or(&product.id);
             // By the group: a variant of a product that is learnt from would be no test.
-            let split = if blake3_of(group) % HELD_OF == 0 { HELD } else { "train" };
+            let split = if blake3_of(group).is_multiple_of(HELD_OF) { HELD } else { "train" };
             let category = product.product_type.first().map(|path| path.join("/")).unwrap_or_default();
             let mut any = false;
             for hash in product.images.iter().filter_map(|i| i.picture) {

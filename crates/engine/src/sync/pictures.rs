@@ -80,7 +80,7 @@ impl Net<'_> {
         };
         let done: Vec<(usize, Fetched)> = std::thread::scope(|scope| {
             let threads: Vec<_> =
-                (0..self.options.fetches.clamp(1, urls.len().max(1))).map(|_| scope.spawn(&work)).collect();
+                (0..self.options.fetches.clamp(1, urls.len().max(1))).map(|_| scope.spawn(work)).collect();
             threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
         });
         // Whatever a failed thread had taken.

@@ -45,9 +45,10 @@ pub(crate) fn read(
         let mut draft = Draft::new(settings, line);
         rows.odd(&cells, &mut draft);
         match mapping {
-            Some(mapping) => mapping.apply(&rows.header, &cells).iter().for_each(|(name, value)| {
-                draft.claim(&column(name).replace("attributes.", "attributes."), value)
-            }),
+            Some(mapping) => mapping
+                .apply(&rows.header, &cells)
+                .iter()
+                .for_each(|(name, value)| draft.claim(&column(name), value)),
             None => names.iter().zip(&cells).for_each(|(name, cell)| draft.claim(name, cell)),
         }
         draft.finish(out);
