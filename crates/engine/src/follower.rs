@@ -7,14 +7,15 @@
 
 use crate::change::{self, Step, Unreadable};
 use crate::engine::Shared;
-use crate::{EngineError, Features, Result};
+use crate::gauge::Gauge;
+use crate::{EngineError, Features, Goal, Result};
 use parking_lot::{Condvar, Mutex, RwLock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use twinset_catalogue::Catalogue;
-use twinset_index::{GraphIndex, GraphSnapshot, IndexError, Metric, Shape, VectorIndex};
+use twinset_index::{GraphIndex, GraphSnapshot, IndexError, Metric, Selectivity, Shape, VectorIndex};
 use twinset_photo::PictureHash;
 
 /// Shortest and longest pause after a failure.
@@ -57,6 +58,13 @@ pub(crate) struct Desk {
     save: bool,
 }
 
+impl Desk {
+    /// There is something to do for the follower.
+    fn called(&self) -> bool {
+        self.work || self.save || self.rebuild.done < self.rebuild.asked
+    }
+}
+
 /// Orders to build the index anew.
 #[derive(Default)]
 pub(crate) struct Rebuild {
@@ -72,6 +80,7 @@ pub(crate) struct Core {
     pub(crate) catalogue: Catalogue,
     pub(crate) shared: Arc<Shared>,
     index: RwLock<Arc<GraphIndex>>,
+    pub(crate) gauge: Gauge,
     desk: Mutex<Desk>,
     /// The follower sleeps here.
     called: Condvar,
@@ -85,6 +94,7 @@ impl Core {
     pub(crate) fn open(catalogue: Catalogue, shared: Arc<Shared>) -> Result<Self> {
         let shape =
             Shape { dim: shared.vision.dim(), metric: Metric::InnerProduct, stamp: shared.vision.hash() };
+        let goal = Goal::of(&catalogue.settings(), shared.options.goal)?;
         let last_seq = catalogue.last_seq()?;
         let mut quarantined = Vec::new();
         let dir = index_dir(&catalogue);
@@ -127,6 +137,7 @@ impl Core {
             catalogue,
             shared,
             index: RwLock::new(Arc::new(index)),
+            gauge: Gauge::new(goal),
             desk: Mutex::new(desk),
             called: Condvar::new(),
             moved: Condvar::new(),
@@ -137,6 +148,10 @@ impl Core {
     /// The newest consistent state of the index.
     pub(crate) fn snapshot(&self) -> Arc<GraphSnapshot> {
         self.index.read().snapshot()
+    }
+
+    pub(crate) fn index(&self) -> Arc<GraphIndex> {
+        self.index.read().clone()
     }
 
     pub(crate) fn shape(&self) -> Shape {
@@ -318,7 +333,9 @@ impl Follower<'_> {
                     pause = PAUSES.0;
                     self.core.tell(|desk| desk.last_error = None);
                     if idle {
-                        self.sleep(self.save_due().unwrap_or(Duration::from_secs(3600)));
+                        let often = self.core.shared.options.measure_every;
+                        self.sleep(self.save_due().unwrap_or(often).min(often));
+                        self.measure();
                     }
                 }
                 Err(error) => {
@@ -403,6 +420,10 @@ impl Follower<'_> {
             }
         }
         let seq = fresh.snapshot().seq();
+        let before = core.index();
+        for class in Selectivity::EVERY {
+            fresh.set_effort(class, before.effort(class));
+        }
         *core.index.write() = fresh;
         core.tell(|desk| desk.seq = seq);
         self.save()
@@ -438,11 +459,26 @@ impl Follower<'_> {
         while !self.core.stopping() && !self.core.called.wait_until(&mut desk, until).timed_out() {}
     }
 
+    /// Looks at waiting queries once more until someone calls.
+    fn measure(&self) {
+        let core = self.core;
+        let index = core.index();
+        while !core.look(Desk::called) && !core.stopping() {
+            match core.gauge.measure(core, &index) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(catalogue = %core.catalogue.name(), %error, "recall cannot be measured");
+                    break;
+                }
+            }
+        }
+    }
+
     /// Until someone calls or time is up.
     fn sleep(&self, at_most: Duration) {
         let mut desk = self.core.desk.lock();
-        let called = |desk: &Desk| desk.work || desk.save || desk.rebuild.done < desk.rebuild.asked;
-        if !called(&desk) && !self.core.stopping() {
+        if !desk.called() && !self.core.stopping() {
             self.core.called.wait_for(&mut desk, at_most);
         }
     }

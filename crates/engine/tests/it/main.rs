@@ -3,6 +3,7 @@
 
 mod change;
 mod drawn;
+mod gauge;
 mod model;
 mod query;
 mod trouble;
