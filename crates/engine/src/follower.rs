@@ -8,7 +8,7 @@
 use crate::change::{self, Step, Unreadable};
 use crate::engine::Shared;
 use crate::gauge::Gauge;
-use crate::{EngineError, Features, Goal, Result};
+use crate::{EngineError, Features, Result};
 use parking_lot::{Condvar, Mutex, RwLock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,7 +94,6 @@ impl Core {
     pub(crate) fn open(catalogue: Catalogue, shared: Arc<Shared>) -> Result<Self> {
         let shape =
             Shape { dim: shared.vision.dim(), metric: Metric::InnerProduct, stamp: shared.vision.hash() };
-        let goal = Goal::of(&catalogue.settings(), shared.options.goal)?;
         let last_seq = catalogue.last_seq()?;
         let mut quarantined = Vec::new();
         let dir = index_dir(&catalogue);
@@ -134,10 +133,10 @@ impl Core {
             save: false,
         };
         Ok(Self {
+            gauge: Gauge::new(shared.options.goal),
             catalogue,
             shared,
             index: RwLock::new(Arc::new(index)),
-            gauge: Gauge::new(goal),
             desk: Mutex::new(desk),
             called: Condvar::new(),
             moved: Condvar::new(),

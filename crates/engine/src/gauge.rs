@@ -111,13 +111,20 @@ struct Sample {
 }
 
 pub(crate) struct Gauge {
-    pub(crate) goal: Goal,
+    /// Where the catalogue says nothing.
+    otherwise: Goal,
     sample: Mutex<Sample>,
 }
 
 impl Gauge {
-    pub(crate) fn new(goal: Goal) -> Self {
-        Self { goal, sample: Mutex::default() }
+    pub(crate) fn new(otherwise: Goal) -> Self {
+        Self { otherwise, sample: Mutex::default() }
+    }
+
+    /// What the catalogue's settings say now. They were checked when they were made; those of some other hand do not
+    /// keep a catalogue from being searched.
+    pub(crate) fn goal(&self, core: &Core) -> Goal {
+        Goal::of(&core.catalogue.settings(), self.otherwise).unwrap_or(self.otherwise)
     }
 
     /// Puts a query aside, or not: each of those offered since the last look is equally likely to be kept.
@@ -188,7 +195,7 @@ impl Gauge {
             outcomes.pop_front();
         }
         let Some(reading) = read(class, outcomes, index.effort(class)) else { return };
-        let wanted = advise(self.goal, &reading);
+        let wanted = advise(self.goal(core), &reading);
         if reading.queries < ENOUGH || wanted == reading.effort {
             return;
         }

@@ -111,7 +111,7 @@ pub(crate) fn status(core: &Core) -> Result<IndexStatus> {
         last_error: desk.last_error.clone(),
         exact: snapshot.margin() == 0.0,
         bytes: snapshot.graph_bytes() as u64,
-        goal: core.gauge.goal,
+        goal: core.gauge.goal(core),
         recall: core.gauge.readings(&index),
     }))
 }
