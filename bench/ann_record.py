@@ -13,12 +13,14 @@ rows = [json.loads(line) for name in files for line in open(name)]
 points = {}
 lines = ["data,phase,filter,peer,effort,recall,qps_cpu,rounds"]
 for r in rows:
-    if "recall" in r and r["phase"] in ("search", "filter"):
-        key = r["ds"], r["phase"], r.get("lt"), r["peer"], r["effort"]
+    if "recall" in r and r["phase"] in ("search", "filter", "update"):
+        # Before its first day of changes an index is as it was built.
+        passing = {None: "", 100: "10 %", 10: "1 %"}[r.get("lt")] if r.get("day", 0) == 0 else f"day {r['day']}"
+        phase = "search" if r.get("day") == 0 else r["phase"]
+        key = r["ds"], phase, passing, r["peer"], r["effort"]
         points.setdefault(key, []).append((r["recall"], r["qps_cpu"]))
-for (data, phase, lt, peer, effort), found in points.items():
+for (data, phase, passing, peer, effort), found in points.items():
     recall, qps = (median(column) for column in zip(*found))
-    passing = {None: "", 100: "10 %", 10: "1 %"}[lt]
     lines.append(f"{data},{phase},{passing},{peer},{effort},{recall:.4f},{qps:.0f},{len(found)}")
 lines += ["", "data,peer,phase,what,value"]
 for r in rows:
