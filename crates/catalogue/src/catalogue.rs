@@ -24,7 +24,7 @@ use crate::writer::Writer;
 use crate::{CatalogueError, CatalogueName, Filter, Product, Result};
 
 /// What a shop chose for its catalogue.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Languages of the claims, as BCP 47 tags; empty if not said.
@@ -37,6 +37,10 @@ pub struct Settings {
     pub retention_days: Option<u32>,
     /// Changes of what is there must say what they change (`if-match`).
     pub require_if_match: bool,
+    /// Share of the nearest pictures that the index should find, 0.5 to 0.999; the engine's choice if not said.
+    pub recall: Option<f64>,
+    /// Milliseconds that the index may take for a search, instead of `recall`.
+    pub index_ms: Option<f64>,
 }
 
 impl Settings {

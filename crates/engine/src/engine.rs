@@ -2,7 +2,7 @@
 
 use crate::answer::{Detection, Embedded, GarmentSeen, Match};
 use crate::features::full_scale;
-use crate::{Decoder, EngineError, Models, Result, Shop, Vision, query};
+use crate::{Decoder, EngineError, Goal, Models, Result, Shop, Vision, query};
 use parking_lot::Mutex;
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 use twinset_catalogue::{CatalogueName, Home, Settings};
@@ -26,6 +26,10 @@ pub struct Options {
     pub min_seq_wait: Duration,
     /// How the index is made.
     pub index: GraphOptions,
+    /// What searches of catalogues aim at that say nothing of it themselves.
+    pub goal: Goal,
+    /// How often, in idle time, a sample of the queries is looked at once more.
+    pub measure_every: Duration,
 }
 
 impl Default for Options {
@@ -38,6 +42,8 @@ impl Default for Options {
             save_every: Duration::from_secs(60),
             min_seq_wait: Duration::from_secs(2),
             index: GraphOptions::default(),
+            goal: Goal::default(),
+            measure_every: Duration::from_secs(10),
         }
     }
 }
@@ -141,8 +147,9 @@ impl Engine {
     /// Makes an empty catalogue and opens it.
     ///
     /// # Errors
-    /// It exists, or the disk failed.
+    /// It exists, a setting is out of range, or the disk failed.
     pub fn create(&self, name: &CatalogueName, settings: Settings) -> Result<Arc<Shop>> {
+        Goal::of(&settings, self.shared.options.goal)?;
         let mut shops = self.shops.lock();
         let shop = Arc::new(Shop::open(
             self.home.create(name, settings)?,

@@ -8,6 +8,7 @@
 use crate::change::{self, Step, Unreadable};
 use crate::engine::Shared;
 use crate::freshness::Watch;
+use crate::gauge::Gauge;
 use crate::trust::Trust;
 use crate::{EngineError, Features, Result};
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use twinset_catalogue::{Catalogue, ChangeRecord};
-use twinset_index::{GraphIndex, GraphSnapshot, IndexError, Metric, Shape, VectorIndex};
+use twinset_index::{GraphIndex, GraphSnapshot, IndexError, Metric, Selectivity, Shape, VectorIndex};
 use twinset_photo::PictureHash;
 
 /// Shortest and longest pause after a failure.
@@ -60,6 +61,13 @@ pub(crate) struct Desk {
     save: bool,
 }
 
+impl Desk {
+    /// There is something to do for the follower.
+    fn called(&self) -> bool {
+        self.work || self.save || self.rebuild.done < self.rebuild.asked
+    }
+}
+
 /// Orders to build the index anew.
 #[derive(Default)]
 pub(crate) struct Rebuild {
@@ -76,6 +84,7 @@ pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) trust: Trust,
     index: RwLock<Arc<GraphIndex>>,
+    pub(crate) gauge: Gauge,
     desk: Mutex<Desk>,
     /// The follower sleeps here.
     called: Condvar,
@@ -129,6 +138,7 @@ impl Core {
             save: false,
         };
         Ok(Self {
+            gauge: Gauge::new(shared.options.goal),
             catalogue,
             shared,
             trust: Trust::default(),
@@ -143,6 +153,10 @@ impl Core {
     /// The newest consistent state of the index.
     pub(crate) fn snapshot(&self) -> Arc<GraphSnapshot> {
         self.index.read().snapshot()
+    }
+
+    pub(crate) fn index(&self) -> Arc<GraphIndex> {
+        self.index.read().clone()
     }
 
     pub(crate) fn shape(&self) -> Shape {
@@ -338,7 +352,9 @@ impl Follower<'_> {
                     pause = PAUSES.0;
                     self.core.tell(|desk| desk.last_error = None);
                     if idle {
-                        self.sleep(self.save_due().unwrap_or(Duration::from_secs(3600)));
+                        let often = self.core.shared.options.measure_every;
+                        self.sleep(self.save_due().unwrap_or(often).min(often));
+                        self.measure();
                     }
                 }
                 Err(error) => {
@@ -423,6 +439,10 @@ impl Follower<'_> {
             }
         }
         let seq = fresh.snapshot().seq();
+        let before = core.index();
+        for class in Selectivity::EVERY {
+            fresh.set_effort(class, before.effort(class));
+        }
         *core.index.write() = fresh;
         core.tell(|desk| desk.seq = seq);
         self.save()
@@ -458,11 +478,26 @@ impl Follower<'_> {
         while !self.core.stopping() && !self.core.called.wait_until(&mut desk, until).timed_out() {}
     }
 
+    /// Looks at waiting queries once more until someone calls.
+    fn measure(&self) {
+        let core = self.core;
+        let index = core.index();
+        while !core.look(Desk::called) && !core.stopping() {
+            match core.gauge.measure(core, &index) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(catalogue = %core.catalogue.name(), %error, "recall cannot be measured");
+                    break;
+                }
+            }
+        }
+    }
+
     /// Until someone calls or time is up.
     fn sleep(&self, at_most: Duration) {
         let mut desk = self.core.desk.lock();
-        let called = |desk: &Desk| desk.work || desk.save || desk.rebuild.done < desk.rebuild.asked;
-        if !called(&desk) && !self.core.stopping() {
+        if !desk.called() && !self.core.stopping() {
             self.core.called.wait_for(&mut desk, at_most);
         }
     }

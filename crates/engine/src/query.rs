@@ -8,7 +8,7 @@ use crate::features::full_scale;
 use crate::follower::Core;
 use crate::fuse;
 use crate::{
-    Described, EngineError, Features, GroupBy, QueryImage, Region, Result, SearchRequest, Seen, Vision,
+    Described, EngineError, Features, GroupBy, QueryImage, Region, Result, SearchRequest, Seen, Vision, exact,
 };
 use roaring::RoaringBitmap;
 use std::collections::{HashMap, HashSet};
@@ -49,6 +49,9 @@ pub(crate) fn search(core: &Core, request: &SearchRequest) -> Result<SearchAnswe
     let groups = request.filter.as_ref().map(|filter| core.catalogue.select(filter)).transpose()?;
     let snapshot = core.snapshot();
     let mut candidates = candidates(core, &snapshot, &described.embedding, groups.as_ref(), request)?;
+    if !request.exact {
+        core.gauge.offer(&described.embedding, groups.as_ref());
+    }
     timing.index = clock.lap();
 
     let compared = if request.rerank { rerank(core, &described, &mut candidates)? } else { 0 };
@@ -285,7 +288,8 @@ fn candidates(
     let mut places = HashMap::new();
     loop {
         let query = Query { vector, k, groups, one_per_group: false, exact: request.exact };
-        let found = snapshot.search(&query)?;
+        let found =
+            if request.exact { exact::search(core, snapshot, &query)? } else { snapshot.search(&query)? };
         let mut candidates = Vec::with_capacity(found.len());
         for near in &found {
             // The catalogue has the last word: what it no longer shows is not answered.

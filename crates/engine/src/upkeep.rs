@@ -1,7 +1,7 @@
 //! What an operator asks: how far is the index, is it right, which pictures could not be read.
 
 use crate::follower::{Core, State};
-use crate::{EngineError, Freshness, Result};
+use crate::{EngineError, Freshness, Goal, Reading, Result};
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
@@ -45,6 +45,14 @@ pub struct IndexStatus {
     pub freshness: Freshness,
     /// Why the follower does not get on, if so; it keeps trying.
     pub last_error: Option<String>,
+    /// Searches compare everything; a catalogue of some thousand pictures gets a graph.
+    pub exact: bool,
+    /// Bytes of memory that the graph takes.
+    pub bytes: u64,
+    /// What searches aim at.
+    pub goal: Goal,
+    /// How well they do, by class of filters; of those that were asked.
+    pub recall: Vec<Reading>,
 }
 
 /// Differences between the catalogue and its index. Products that change meanwhile are left out.
@@ -88,12 +96,13 @@ pub struct Unreadable {
 pub(crate) fn status(core: &Core) -> Result<IndexStatus> {
     let last_seq = core.catalogue.last_seq()?;
     let unreadable = core.catalogue.unreadable()?.len() as u64;
-    let items = core.snapshot().len() as u64;
+    let index = core.index();
+    let snapshot = index.snapshot();
     Ok(core.look(|desk| IndexStatus {
         state: if desk.state == State::Ready && desk.seq < last_seq { State::CatchingUp } else { desk.state },
         seq: desk.seq,
         last_seq,
-        items,
+        items: snapshot.len() as u64,
         saved_seq: desk.saved_seq,
         model: core.shared.vision.name(),
         computed: desk.counters.computed,
@@ -103,6 +112,10 @@ pub(crate) fn status(core: &Core) -> Result<IndexStatus> {
         quarantined: desk.quarantined.clone(),
         freshness: desk.freshness.told(),
         last_error: desk.last_error.clone(),
+        exact: snapshot.margin() == 0.0,
+        bytes: snapshot.graph_bytes() as u64,
+        goal: core.gauge.goal(core),
+        recall: core.gauge.readings(&index),
     }))
 }
 

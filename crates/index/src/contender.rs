@@ -21,22 +21,19 @@ use std::{
 pub enum Which {
     /// [`ExactIndex`].
     Exact,
-    /// [`GraphIndex`] with one byte a dimension.
-    Lean,
-    /// [`GraphIndex`] with two.
-    Fine,
+    /// [`GraphIndex`].
+    Graph,
 }
 
-/// Serves until `quit` or the end of `input`. The environment variable `TWINSET_ANN` says `exact`, `lean`
-/// (the default) or `fine`.
+/// Serves until `quit` or the end of `input`. The environment variable `TWINSET_ANN` says `exact` or `graph`
+/// (the default).
 ///
 /// # Errors
 /// Reading or writing failed.
 pub fn serve(input: impl BufRead, output: impl Write) -> io::Result<()> {
     let which = match std::env::var("TWINSET_ANN").as_deref() {
         Ok("exact") => Which::Exact,
-        Ok("fine") => Which::Fine,
-        _ => Which::Lean,
+        _ => Which::Graph,
     };
     serve_with(which, input, output)
 }
@@ -131,8 +128,7 @@ impl Contender {
             "info" => {
                 let (name, efforts) = match self.which {
                     Which::Exact => ("exact", "10"),
-                    Which::Lean => ("lean", "10,14,20,28,40,56,80,112,160,224,320,450,640"),
-                    Which::Fine => ("fine", "10,14,20,28,40,56,80,112,160,224,320,450,640"),
+                    Which::Graph => ("graph", "10,14,20,28,40,56,80,112,160,224,320,450,640"),
                 };
                 let version = env!("CARGO_PKG_VERSION");
                 return Ok(format!("name=twinset-{name} version={version} efforts={efforts}"));
@@ -181,7 +177,7 @@ impl Contender {
             return Err(format!("dimension {dim} is out of range"));
         }
         let shape = Shape { dim, metric, stamp: [0; 32] };
-        let options = GraphOptions { fine: self.which == Which::Fine, ..GraphOptions::default() };
+        let options = GraphOptions::default();
         let say = |e: IndexError| e.to_string();
         let index: Box<dyn Ranked> = match (self.which, load) {
             (Which::Exact, false) => Box::new(ExactIndex::with_shape(shape)),

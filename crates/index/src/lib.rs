@@ -6,9 +6,10 @@
 //!
 //! - [`VectorIndex`] and [`Searcher`]: the contract, tested once for all indexes.
 //! - [`ExactIndex`]: compares with every vector; the oracle.
-//! - [`GraphIndex`]: walks a graph over quantised codes; fast.
+//! - [`GraphIndex`]: exact while small, then walks a graph by short codes; fast.
 pub mod contender;
 mod contract;
+mod effort;
 mod error;
 mod exact;
 mod graph;
@@ -19,6 +20,7 @@ mod saved_trouble;
 mod top;
 
 pub use contract::{Candidate, Change, MAX_DIM, Metric, Query, Searcher, Shape, VectorIndex};
+pub use effort::Selectivity;
 pub use error::{IndexError, Subject};
 pub use exact::{ExactIndex, Snapshot};
 pub use graph::{GraphIndex, GraphOptions, GraphSnapshot};

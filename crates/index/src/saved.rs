@@ -258,6 +258,13 @@ impl Writer {
         Ok(())
     }
 
+    /// Zeros up to byte `at` of the payload, which lies ahead.
+    pub(crate) fn fill_to(&mut self, at: u64) -> Result<(), IndexError> {
+        let now = self.written + self.block.len() as u64;
+        assert!(now <= at, "{now} is behind {at}");
+        self.put(&vec![0; (at - now) as usize])
+    }
+
     fn flush_block(&mut self) -> Result<(), IndexError> {
         self.crcs.push(block_crc(self.crcs.len() as u64, &self.block));
         self.written += self.block.len() as u64;
@@ -353,6 +360,19 @@ impl Reader {
             into = later;
         }
         Ok(())
+    }
+
+    /// Passes over what lies before byte `at` of the payload, which is ahead; it must be zeros.
+    pub(crate) fn skip_to(&mut self, at: u64) -> Result<(), IndexError> {
+        let now = (self.next.saturating_sub(1) * BLOCK + self.at) as u64;
+        assert!(now <= at, "{now} is behind {at}");
+        let mut gap = vec![0; (at - now) as usize];
+        self.take(&mut gap)?;
+        if gap.iter().any(|&x| x != 0) {
+            Err(self.damaged(now, "what should be zeros is not"))
+        } else {
+            Ok(())
+        }
     }
 
     fn read_block(&mut self) -> Result<(), IndexError> {

@@ -504,6 +504,10 @@ pub(crate) struct SettingsSchema {
     retention_days: Option<u32>,
     /// Changes of what is there need `if-match`, else 428.
     require_if_match: Option<bool>,
+    /// Share of the nearest pictures that searches should find, 0.5 to 0.999; 0.98 if not said.
+    recall: Option<f64>,
+    /// Milliseconds that the index may take for a search, instead of `recall`.
+    index_ms: Option<f64>,
 }
 
 /// Sizes of a catalogue.

@@ -8,7 +8,7 @@ use crate::ui::Ui;
 use serde_json::json;
 use std::path::Path;
 use twinset_catalogue::CatalogueName;
-use twinset_engine::{Engine, Shop};
+use twinset_engine::{Engine, Goal, Reading, Shop};
 
 pub(crate) fn run(args: &Index, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
     let engine = session::open(home)?;
@@ -52,6 +52,13 @@ fn status(shop: &Shop, ui: &Ui) -> anyhow::Result<Done> {
         "quarantined": status.quarantined,
         "freshness": freshness(status.freshness),
         "last_error": status.last_error,
+        "kind": if status.exact { "exact" } else { "graph" },
+        "graph_bytes": status.bytes,
+        "goal": match status.goal {
+            Goal::Recall(recall) => json!({ "recall": recall }),
+            Goal::LatencyMs(ms) => json!({ "index_ms": ms }),
+        },
+        "recall": status.recall.iter().map(reading).collect::<Vec<_>>(),
     });
     ui.answer(&value, || {
         let mut text = format!(
@@ -64,6 +71,19 @@ fn status(shop: &Shop, ui: &Ui) -> anyhow::Result<Done> {
             status.saved_seq,
             status.model
         );
+        text += &match status.goal {
+            Goal::Recall(recall) => format!("aims at a recall of {recall}\n"),
+            Goal::LatencyMs(ms) => format!("aims at {ms} ms in the index\n"),
+        };
+        for r in &status.recall {
+            let [mean, low, high] = r.recall;
+            text += &format!(
+                "recall {mean:.3} ({low:.3} to {high:.3}) over {} queries, filter {}, {:.2} ms\n",
+                r.queries,
+                r.filter.name().replace('_', " "),
+                r.ms
+            );
+        }
         if !unreadable.is_empty() {
             text += &format!("{} pictures cannot be read\n", unreadable.len());
         }
@@ -83,6 +103,10 @@ fn freshness(of: twinset_engine::Freshness) -> serde_json::Value {
     let told =
         |q: twinset_engine::Quantiles| json!({ "count": q.count, "p50_ms": q.p50_ms, "p99_ms": q.p99_ms });
     json!({ "searchable": told(of.searchable), "gone": told(of.gone) })
+}
+
+fn reading(r: &Reading) -> serde_json::Value {
+    json!({ "filter": r.filter.name(), "queries": r.queries, "recall": r.recall, "ms": r.ms, "effort": r.effort })
 }
 
 fn verify(shop: &Shop, ui: &Ui) -> anyhow::Result<Done> {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use twinset_engine::{Decoder, Engine, Options};
+use twinset_engine::{Decoder, Engine, Goal, Options};
 use twinset_photo::worker::{DecodePool, PoolSettings, this_exe};
 use twinset_server::{ServerOptions, TlsFiles, guarded, serve_on};
 
@@ -33,6 +33,29 @@ struct Config {
     /// Threads that look at new pictures; 0: one a core.
     threads: usize,
     limits: ConfigLimits,
+    index: ConfigIndex,
+}
+
+/// What searches of catalogues aim at that say nothing of it themselves: one of the two.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ConfigIndex {
+    recall: Option<f64>,
+    index_ms: Option<f64>,
+}
+
+impl ConfigIndex {
+    fn goal(&self) -> anyhow::Result<Goal> {
+        let goal = match (self.recall, self.index_ms) {
+            (None, None) => Goal::default(),
+            (Some(recall), None) => Goal::Recall(recall),
+            (None, Some(ms)) => Goal::LatencyMs(ms),
+            (Some(_), Some(_)) => {
+                return Err(WrongUse("[index]: give recall or index_ms, not both".into()).into());
+            }
+        };
+        goal.check().map_err(|e| WrongUse(format!("[index]: {e}")).into())
+    }
 }
 
 /// PEM files, relative to where the server is started.
@@ -89,7 +112,8 @@ pub(crate) fn run(args: &Serve, home: Option<&Path>, ui: &Ui) -> anyhow::Result<
     set(&mut decoding.limits.max_memory_bytes, limits.decode_memory_bytes);
     set(&mut decoding.time_limit, limits.decode_time_ms.map(Duration::from_millis));
 
-    let engine = Arc::new(Engine::open(&home, walled(config.threads, decoding)?)?);
+    let goal = config.index.goal()?;
+    let engine = Arc::new(Engine::open(&home, Options { goal, ..walled(config.threads, decoding)? })?);
     // Opened now, so that what an earlier process left behind is caught up before the first search asks for it.
     for name in engine.catalogues()? {
         if let Err(error) = engine.catalogue(&name) {

@@ -4,6 +4,7 @@
 mod audit;
 mod change;
 mod drawn;
+mod gauge;
 mod generations;
 mod model;
 mod query;

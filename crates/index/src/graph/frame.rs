@@ -1,63 +1,127 @@
-//! The space that the graph works in: centred, turned at random, and cut into small integers.
+//! The space that the graph works in: centred, turned, and cut into small integers.
 //!
-//! In: vectors as given. Out: the same distances in numbers of like size, which is what makes one scale a
-//! vector and one bit a number do (RaBitQ, Gao and Long 2024). The turn is four rounds of random signs and a
-//! fast Hadamard transform over a window of a power of two, first at the front, then at the end.
-use crate::{Metric, contract::Shape};
+//! In: vectors as given. Out: the same distances in other coordinates. The *front* holds the directions in
+//! which the catalogue varies most, few enough for one or two cache lines: walks look at nothing else (as in
+//! LeanVec, Tepper et al. 2023). The *rest* holds what is orthogonal to them, for the last comparison. Within
+//! each of the two all coordinates are of like size, which is what makes one scale a vector do (RaBitQ, Gao
+//! and Long 2024). Where no few directions stand out, the front holds everything.
+//!
+//! The turn is exactly orthogonal: reflections (Householder) that take the learned directions to the axes, in
+//! their compact form, then a fast Hadamard transform with random signs.
+use super::learn::{self, Chance};
+use crate::{
+    Metric,
+    contract::Shape,
+    kernels::{FACTORS, Kernels},
+};
+
+/// Cache lines that the front may fill when directions are learned.
+const MOST_LINES: usize = 4;
+/// Share of the variance that makes a front good enough to walk by if it saves half the lines or more, and if it
+/// saves less: the rest is coded in half-bytes, which is coarse for a tenth of a vector of few numbers.
+const ENOUGH: [f64; 2] = [0.9, 0.97];
+/// Vectors that directions are learned from at most.
+const SAMPLE: usize = 2048;
+
+/// Numbers that the front of `lines` cache lines holds.
+pub(crate) fn front_of(lines: usize) -> usize {
+    64 * lines - FACTORS
+}
 
 /// Centre and turn of one graph.
 pub(crate) struct Frame {
     pub(crate) shape: Shape,
-    /// Numbers a turned vector has: the dimension rounded up to a multiple of 16.
-    pub(crate) padded: usize,
-    /// Subtracted before turning; `padded` numbers.
+    /// Cache lines of the front.
+    pub(crate) lines: usize,
+    /// Numbers behind the front; a multiple of 16, or 0.
+    pub(crate) rest: usize,
+    /// Subtracted before turning.
     centre: Vec<f32>,
-    /// Four rounds of `padded` signs.
+    /// Learned directions as orthonormal rows, one for each number of the front; none if it holds everything.
+    basis: Vec<f32>,
+    /// The reflections' normals as rows, and their triangle.
+    normals: Vec<f32>,
+    triangle: Vec<f32>,
+    /// Rounds of signs for whatever the Hadamard transform mixes.
     signs: Vec<f32>,
 }
 
-pub(crate) fn padded(dim: usize) -> usize {
-    dim.next_multiple_of(16)
-}
-
 impl Frame {
-    /// `centre`: as long as the dimension, the mean of what is to be stored.
-    pub(crate) fn new(shape: Shape, centre: &[f32]) -> Self {
-        let padded = padded(shape.dim);
-        let mut centre = centre.to_vec();
-        centre.resize(padded, 0.0);
-        // SplitMix64 from a fixed start: a saved graph needs the same signs for ever.
-        let mut state = 0x7477_696e_7365_7421_u64;
-        let mut sign = || {
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let z = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-            if (z ^ z >> 31) >> 63 == 0 { 1.0 } else { -1.0 }
+    /// For vectors like those of `sample`.
+    pub(crate) fn learn(shape: Shape, sample: &[&[f32]]) -> Self {
+        let dim = shape.dim;
+        let count = sample.len();
+        let mut sum = vec![0.0f64; dim];
+        for x in sample {
+            sum.iter_mut().zip(*x).for_each(|(sum, &x)| *sum += f64::from(x));
+        }
+        let centre: Vec<f32> = sum.iter().map(|sum| (sum / count.max(1) as f64) as f32).collect();
+        let all = (dim + FACTORS).div_ceil(64);
+        let most = (1..=MOST_LINES.min(all)).rev().map(front_of).find(|&front| front < dim);
+        let step = count.div_ceil(SAMPLE).max(1);
+        let Some(most) = most.filter(|most| count / step >= 2 * most) else {
+            return Self::with(shape, centre, Vec::new(), all);
         };
-        let signs = (0..4 * padded).map(|_| sign()).collect();
-        Self { shape, padded, centre, signs }
+        let mut chosen = Vec::with_capacity(count / step * dim);
+        for x in sample.iter().step_by(step) {
+            chosen.extend(x.iter().zip(&centre).map(|(x, c)| x - c));
+        }
+        let mut chance = Chance(0x6469_7265_6374);
+        let found = learn::directions(&chosen, dim, most, &mut chance);
+        let enough = |&lines: &usize| {
+            let share = ENOUGH[usize::from(2 * lines > all)];
+            front_of(lines) <= most && found.shares[front_of(lines) - 1] >= share
+        };
+        match (1..all).find(enough) {
+            Some(lines) => {
+                let basis = learn::mix(&found.rows[..front_of(lines) * dim], dim, &mut chance);
+                Self::with(shape, centre, basis, lines)
+            }
+            None => Self::with(shape, centre, Vec::new(), all),
+        }
+    }
+
+    /// As learned before. `basis`: none, or as many orthonormal rows as the front of `lines` has numbers.
+    pub(crate) fn with(shape: Shape, centre: Vec<f32>, basis: Vec<f32>, lines: usize) -> Self {
+        let (dim, front) = (shape.dim, front_of(lines));
+        let rest = if basis.is_empty() { 0 } else { (dim - front).next_multiple_of(16) };
+        let (normals, triangle) = reflections(&basis, dim);
+        let mut chance = Chance(0x7477_696e_7365_7421);
+        let mixed = if basis.is_empty() { front } else { rest };
+        let signs = (0..4 * mixed).map(|_| if chance.next() >> 63 == 0 { 1.0 } else { -1.0 }).collect();
+        Self { shape, lines, rest, centre, basis, normals, triangle, signs }
     }
 
     pub(crate) fn centre(&self) -> &[f32] {
-        &self.centre[..self.shape.dim]
+        &self.centre
     }
 
-    /// Into the frame. Under the inner product `vector` is first brought to length 1.
+    pub(crate) fn basis(&self) -> &[f32] {
+        &self.basis
+    }
+
+    /// Into the frame: the front, then the rest. Under the inner product `vector` is first brought to length 1.
     pub(crate) fn turn(&self, vector: &[f32]) -> Vec<f32> {
         let scale = match self.shape.metric {
             Metric::L2 => 1.0,
             Metric::InnerProduct => 1.0 / length(vector),
         };
-        let mut x = vec![0.0; self.padded];
-        for ((x, v), c) in x.iter_mut().zip(vector).zip(&self.centre) {
-            *x = v * scale - c;
+        let (dim, front) = (self.shape.dim, front_of(self.lines));
+        let mut x: Vec<f32> = vector.iter().zip(&self.centre).map(|(v, c)| v * scale - c).collect();
+        if self.basis.is_empty() {
+            x.resize(front, 0.0);
+            mix(&mut x, &self.signs);
+            return x;
         }
-        let window = 1usize << self.padded.ilog2();
-        for (round, signs) in self.signs.chunks_exact(self.padded).enumerate() {
-            x.iter_mut().zip(signs).for_each(|(x, s)| *x *= s);
-            let start = if round % 2 == 0 { 0 } else { self.padded - window };
-            hadamard(&mut x[start..start + window]);
+        let kernels = Kernels::detected();
+        let dots: Vec<f32> = self.normals.chunks_exact(dim).map(|v| (kernels.dot)(v, &x)).collect();
+        let mut weights = vec![0.0; front];
+        for (row, dot) in self.triangle.chunks_exact(front).zip(&dots) {
+            weights.iter_mut().zip(row).for_each(|(w, t)| *w += t * dot);
         }
+        (kernels.take_off)(&weights, &self.normals, &mut x);
+        x.resize(front + self.rest, 0.0);
+        mix(&mut x[front..], &self.signs);
         x
     }
 
@@ -73,6 +137,53 @@ impl Frame {
 
 pub(crate) fn length(vector: &[f32]) -> f32 {
     vector.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt() as f32
+}
+
+/// Normals `v` and triangle `T` such that `x - V T' V' x` has the products of `x` with the rows of `basis` in
+/// front, signs aside, and all else behind (Schreiber and Van Loan 1989).
+fn reflections(basis: &[f32], dim: usize) -> (Vec<f32>, Vec<f32>) {
+    let count = basis.len() / dim;
+    let mut columns: Vec<Vec<f64>> =
+        basis.chunks_exact(dim).map(|row| row.iter().map(|&x| f64::from(x)).collect()).collect();
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+    let mut normals: Vec<Vec<f64>> = Vec::with_capacity(count);
+    let mut triangle = vec![0.0f64; count * count];
+    for at in 0..count {
+        let mut normal = columns[at].clone();
+        normal[..at].fill(0.0);
+        let length = dot(&normal, &normal).sqrt();
+        normal[at] += if normal[at] < 0.0 { -length } else { length };
+        let own = dot(&normal, &normal).sqrt();
+        normal.iter_mut().for_each(|x| *x /= own);
+        for column in &mut columns[at + 1..] {
+            let twice = 2.0 * dot(&normal, column);
+            column.iter_mut().zip(&normal).for_each(|(x, v)| *x -= twice * v);
+        }
+        // T of one more reflection: the new column is -2 T (V' v), and 2 at its end.
+        let products: Vec<f64> = normals.iter().map(|v| dot(v, &normal)).collect();
+        for i in 0..at {
+            let sum: f64 = (i..at).map(|j| triangle[i * count + j] * products[j]).sum();
+            triangle[i * count + at] = -2.0 * sum;
+        }
+        triangle[at * count + at] = 2.0;
+        normals.push(normal);
+    }
+    let normals = normals.iter().flatten().map(|&x| x as f32).collect();
+    (normals, triangle.iter().map(|&x| x as f32).collect())
+}
+
+/// Mixes all coordinates: rounds of signs and of a Hadamard transform over a window of a power of two, first
+/// at the front, then at the end.
+fn mix(x: &mut [f32], signs: &[f32]) {
+    if x.is_empty() {
+        return;
+    }
+    let window = 1usize << x.len().ilog2();
+    for (round, signs) in signs.chunks_exact(x.len()).enumerate() {
+        x.iter_mut().zip(signs).for_each(|(x, s)| *x *= s);
+        let start = if round % 2 == 0 { 0 } else { x.len() - window };
+        hadamard(&mut x[start..start + window]);
+    }
 }
 
 /// In place, keeping lengths; `x.len()` is a power of two.
@@ -95,18 +206,52 @@ fn hadamard(x: &mut [f32]) {
 mod tests {
     use super::*;
 
+    fn squared(a: &[f32], b: &[f32]) -> f32 {
+        a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum()
+    }
+
     #[test]
     fn keeps_distances_at_every_dimension() {
-        for dim in [1, 2, 7, 16, 17, 100, 128, 784, 1000] {
+        for dim in [1, 2, 7, 16, 17, 52, 53, 100, 116, 128, 784, 1000] {
             let shape = Shape { dim, metric: Metric::L2, stamp: [0; 32] };
             let value = |seed: usize| -> Vec<f32> {
                 (0..dim).map(|i| ((i * 7 + seed * 13) % 31) as f32 - 9.0).collect()
             };
-            let frame = Frame::new(shape, &value(3));
+            let frame = Frame::learn(shape, &[&value(3)]);
             let (a, b) = (value(1), value(2));
-            let l2 = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f32>();
-            let (before, after) = (l2(&a, &b), l2(&frame.turn(&a), &frame.turn(&b)));
+            let (before, after) = (squared(&a, &b), squared(&frame.turn(&a), &frame.turn(&b)));
             assert!((before - after).abs() <= before * 1e-4, "{dim}: {before} {after}");
+        }
+    }
+
+    #[test]
+    fn puts_what_varies_into_the_front_and_keeps_distances() {
+        for dim in [130, 256, 784] {
+            let shape = Shape { dim, metric: Metric::L2, stamp: [0; 32] };
+            let mut chance = Chance(9);
+            let mut bell = || (chance.next() >> 40) as f32 / (1 << 23) as f32 - 1.0;
+            // Coordinate i varies with 1 / (i + 1), and a turn hides that.
+            let mut signs = Chance(3);
+            let signs: Vec<f32> =
+                (0..4 * dim).map(|_| if signs.next() >> 63 == 0 { 1.0 } else { -1.0 }).collect();
+            let mut sample = Vec::new();
+            for _ in 0..1500 {
+                let mut x: Vec<f32> = (0..dim).map(|i| 30.0 * bell() / (i + 1) as f32).collect();
+                mix(&mut x, &signs);
+                sample.extend(x);
+            }
+            let frame = Frame::learn(shape, &sample.chunks_exact(dim).collect::<Vec<_>>());
+            assert!(!frame.basis.is_empty() && front_of(frame.lines) < dim, "{dim}");
+            for pair in sample.chunks_exact(2 * dim).take(50) {
+                let (a, b) = (&pair[..dim], &pair[dim..]);
+                let (x, y) = (frame.turn(a), frame.turn(b));
+                let (before, after) = (squared(a, b), squared(&x, &y));
+                assert!((before - after).abs() <= before * 1e-4, "{dim}: {before} {after}");
+                let front = squared(&x[..front_of(frame.lines)], &y[..front_of(frame.lines)]);
+                assert!(front > 0.7 * after, "{dim}: {front} of {after}");
+            }
+            let again = Frame::with(shape, frame.centre().to_vec(), frame.basis().to_vec(), frame.lines);
+            assert_eq!(again.turn(&sample[..dim]), frame.turn(&sample[..dim]));
         }
     }
 }

@@ -10,6 +10,7 @@ const LEAF: u32 = 64;
 #[derive(Clone, Default)]
 pub(crate) struct Groups {
     leaves: BTreeMap<u32, Arc<Vec<(u32, u32)>>>,
+    pairs: usize,
 }
 
 impl Groups {
@@ -17,20 +18,27 @@ impl Groups {
         let leaf = Arc::make_mut(self.leaves.entry(group / LEAF).or_default());
         let at = leaf.partition_point(|&pair| pair < (group, node));
         leaf.insert(at, (group, node));
+        self.pairs += 1;
     }
 
     pub(crate) fn remove(&mut self, group: u32, node: u32) {
         let Some(leaf) = self.leaves.get_mut(&(group / LEAF)) else { return };
         if let Ok(at) = leaf.binary_search(&(group, node)) {
             Arc::make_mut(leaf).remove(at);
+            self.pairs -= 1;
         }
         if leaf.is_empty() {
             self.leaves.remove(&(group / LEAF));
         }
     }
 
-    /// About which share of the nodes is in `set`, from some leaves spread over all.
+    /// Which share of the nodes is in `set`; of a large one about, from some leaves spread over all.
     pub(crate) fn share(&self, set: &RoaringBitmap) -> f64 {
+        if set.len() < 256 {
+            let mut nodes = Vec::new();
+            self.collect(set, usize::MAX, &mut nodes);
+            return nodes.len() as f64 / self.pairs.max(1) as f64;
+        }
         let (mut all, mut passing) = (0, 0);
         for leaf in self.leaves.values().step_by((self.leaves.len() / 16).max(1)) {
             all += leaf.len();

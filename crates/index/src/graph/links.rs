@@ -6,7 +6,8 @@
 //! left out, which helps walks of small width. A removed node's places in other nodes' links are given to its
 //! own neighbours (as in FreshDiskANN), but one for one instead of by choosing all anew.
 use super::{
-    form::{DEGREE, Form, NONE, Prepared},
+    block::{self, DEGREE, NONE, head, head_mut, links, places, places_mut},
+    form::{Form, Probe},
     nodes::{Nodes, Table},
     walk::{Map, Scratch},
 };
@@ -45,9 +46,9 @@ pub(crate) fn look(
     turned: &[f32],
     scratch: &mut Scratch,
 ) -> Choice {
-    let query = Prepared::new(turned);
+    let query = Probe::new(map.form, turned);
     let mut met = Vec::with_capacity(8 * care.width);
-    map.walk(&query, care.width, scratch, |id, _, far| met.push((far, id)));
+    map.walk(&query, care.width, scratch, |id, far| met.push((far, id)));
     // A walk meets many that are far off; they would only be compared for nothing.
     let most = 2 * care.width;
     if met.len() > most {
@@ -94,7 +95,7 @@ impl Linker<'_> {
         for (place, &id) in choice.links.iter().enumerate() {
             self.link(nodes, node, place, id);
         }
-        self.form.header_mut(nodes.edit(node)).chosen = choice.chosen as u32;
+        head_mut(nodes.edit(node)).chosen = choice.chosen as u32;
         let mut taken = false;
         for &id in &choice.links {
             taken |= self.offer(nodes, id, node);
@@ -108,22 +109,22 @@ impl Linker<'_> {
     }
 
     pub(crate) fn link(&self, nodes: &mut Nodes, node: u32, place: usize, to: u32) {
-        self.form.link(nodes.edit(node), place, to);
+        places_mut(nodes.edit(node))[place] = to;
     }
 
     fn between(&self, table: &Table, a: u32, b: u32) -> f32 {
-        self.form.between(self.kernels, table.block(a), table.block(b))
+        self.form.between(self.kernels, table.near(a), table.near(b))
     }
 
     /// Offers `new` as a link to `node`, which takes it if it is worth a place.
     fn offer(&self, nodes: &mut Nodes, node: u32, new: u32) -> bool {
         let block = nodes.block(node);
-        let links = self.form.links(block);
+        let count = block::count(block);
+        let links = &places(block)[..count];
         if links.contains(&new) {
             return true;
         }
-        let count = links.len();
-        let mut chosen = self.form.header(block).chosen as usize;
+        let mut chosen = head(block).chosen as usize;
         let far = self.between(nodes, node, new);
         // Chosen ones that the new one leads to, the farthest first.
         let mut led = Vec::new();
@@ -143,7 +144,6 @@ impl Linker<'_> {
             }
         }
         led.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-        let form = self.form;
         if chosen == DEGREE {
             // All places are taken by chosen ones: the farthest of those led to, or the farthest of all.
             let out = led.first().copied().or_else(|| {
@@ -166,32 +166,29 @@ impl Linker<'_> {
         led.sort_unstable_by_key(|c| std::cmp::Reverse(c.1));
         for (_, place) in led {
             chosen -= 1;
-            form.swap_links(nodes.edit(node), place, chosen);
+            places_mut(nodes.edit(node)).swap(place, chosen);
         }
-        self.form.header_mut(nodes.edit(node)).chosen = chosen as u32;
+        head_mut(nodes.edit(node)).chosen = chosen as u32;
         true
     }
 
     /// Replaces the links of `node` to dying nodes by their neighbours.
     pub(crate) fn mend(&self, nodes: &mut Nodes, node: u32, dying: impl Fn(u32) -> bool) {
-        let form = self.form;
-        let links = form.links(nodes.block(node)).to_vec();
-        let mut chosen = form.header(nodes.block(node)).chosen as usize;
-        let mut count = links.len();
+        let before: Vec<u32> = links(nodes.block(node)).collect();
+        let mut chosen = head(nodes.block(node)).chosen as usize;
+        let mut count = before.len();
         // From the back: what moves into a gap was looked at already.
-        for place in (0..links.len()).rev().filter(|&place| dying(links[place])) {
+        for place in (0..before.len()).rev().filter(|&place| dying(before[place])) {
             // Neighbours of the dying one, nearest to this node first.
-            let present = form.links(nodes.block(node));
-            let mut heirs: Vec<(f32, u32)> = form
-                .links(nodes.block(links[place]))
-                .iter()
-                .filter(|&&id| id != node && !dying(id) && !present.contains(&id))
-                .map(|&id| (self.between(nodes, node, id), id))
+            let present = places(nodes.block(node));
+            let mut heirs: Vec<(f32, u32)> = links(nodes.block(before[place]))
+                .filter(|&id| id != node && !dying(id) && !present.contains(&id))
+                .map(|id| (self.between(nodes, node, id), id))
                 .collect();
             heirs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
             let was_chosen = place < chosen;
             let led = |table: &Table, far: f32, id: u32| {
-                form.links(table.block(node))[..chosen]
+                places(table.block(node))[..chosen]
                     .iter()
                     .filter(|&&other| !dying(other))
                     .any(|&other| self.care.leads(self.between(table, other, id), far))
@@ -205,19 +202,19 @@ impl Linker<'_> {
             if was_chosen {
                 // The last chosen one closes the row, and the gap is behind it.
                 chosen -= 1;
-                form.swap_links(nodes.edit(node), chosen, place);
+                places_mut(nodes.edit(node)).swap(chosen, place);
                 gap = chosen;
             }
             if let Some(&(_, id)) = heirs.first() {
                 self.link(nodes, node, gap, id);
             } else {
                 count -= 1;
-                let block = nodes.edit(node);
-                form.swap_links(block, count, gap);
-                form.link(block, count, NONE);
+                let places = places_mut(nodes.edit(node));
+                places.swap(count, gap);
+                places[count] = NONE;
             }
         }
-        form.header_mut(nodes.edit(node)).chosen = chosen as u32;
-        debug_assert!(form.links(nodes.block(node)).iter().all(|&id| id != NONE && !dying(id)));
+        head_mut(nodes.edit(node)).chosen = chosen as u32;
+        debug_assert!(!links(nodes.block(node)).any(dying));
     }
 }

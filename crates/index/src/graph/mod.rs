@@ -8,9 +8,11 @@
 //! links itself in, a removal is noted at once and mended soon: when one item in 64 waits, one sweep gives the
 //! places that led to the removed nodes to their neighbours, after which nothing leads there any more and the
 //! places are used again. Readers hold [`GraphSnapshot`]s, which share all that did not change.
+mod block;
 mod form;
 mod frame;
 mod groups;
+mod learn;
 mod links;
 mod nodes;
 mod walk;
@@ -19,16 +21,18 @@ use crate::{
     Candidate, Change, ExactIndex, IndexError, Metric, Query, Searcher, Shape, Snapshot, Subject,
     VectorIndex,
     contract::last_of_each,
+    effort::{Efforts, Selectivity},
     kernels::{Kernels, prefetch},
     saved::{self, Head, Kind},
     top::Top,
 };
 use arc_swap::ArcSwap;
-use form::{Form, Prepared};
+use block::{BLOCK, DEGREE, head, links};
+use form::{Fine, Form, Probe};
 use frame::Frame;
 use groups::Groups;
 use links::{Care, Choice, Linker, look};
-use nodes::{Nodes, Published};
+use nodes::{Nodes, Published, Sizes};
 use parking_lot::Mutex;
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
@@ -47,14 +51,11 @@ thread_local! {
 /// How a graph is made and searched. The defaults are measured; see docs/decisions.
 #[derive(Clone, Copy, Debug)]
 pub struct GraphOptions {
-    /// A second byte a dimension for the last comparison; fixed for the life of a graph. Without it about one
-    /// in a hundred of the ten nearest is confused with the next.
-    pub fine: bool,
     /// Below so many items everything is compared exactly.
     pub graph_from: usize,
     /// Candidates kept while an insertion looks for neighbours.
     pub build_width: usize,
-    /// Candidates kept during a search that names no width. More finds more and takes longer.
+    /// Candidates kept during a search, until measured recall says otherwise. More finds more and takes longer.
     pub width: usize,
     /// How much of a detour (in squared distance) lets a link be left out.
     pub detour: f32,
@@ -62,7 +63,7 @@ pub struct GraphOptions {
 
 impl Default for GraphOptions {
     fn default() -> Self {
-        Self { fine: false, graph_from: 2000, build_width: 100, width: 100, detour: 1.0 }
+        Self { graph_from: 2000, build_width: 100, width: 100, detour: 1.0 }
     }
 }
 
@@ -71,6 +72,7 @@ pub struct GraphIndex {
     shape: Shape,
     options: GraphOptions,
     newest: ArcSwap<GraphSnapshot>,
+    efforts: Arc<Efforts>,
     writer: Mutex<Writer>,
     /// Two saves into one folder would fight for the same names.
     saving: Mutex<()>,
@@ -81,7 +83,7 @@ pub struct GraphSnapshot {
     shape: Shape,
     seq: u64,
     len: usize,
-    width: usize,
+    efforts: Arc<Efforts>,
     body: Body,
 }
 
@@ -96,6 +98,7 @@ struct View {
     nodes: Published,
     groups: Arc<Groups>,
     entry: u32,
+    lost: f32,
 }
 
 enum Writer {
@@ -116,6 +119,8 @@ struct Graph {
     dying: Vec<u32>,
     /// Insertions and mended nodes since all nodes were seen to be reached.
     changed: usize,
+    /// Largest distance between a vector and what is coded of it.
+    lost: f32,
     entry: u32,
 }
 
@@ -130,8 +135,9 @@ impl GraphIndex {
     }
 
     fn around(options: GraphOptions, seq: u64, mut writer: Writer, shape: Shape) -> Self {
-        let newest = ArcSwap::from_pointee(writer.publish(seq, shape, options.width));
-        Self { shape, options, newest, writer: Mutex::new(writer), saving: Mutex::default() }
+        let efforts = Arc::new(Efforts::all(options.width));
+        let newest = ArcSwap::from_pointee(writer.publish(seq, shape, &efforts));
+        Self { shape, options, newest, efforts, writer: Mutex::new(writer), saving: Mutex::default() }
     }
 
     /// The newest consistent state; never waits for writers.
@@ -152,6 +158,17 @@ impl GraphIndex {
             Kind::Graph => Writer::Graph(Box::new(Graph::from_saved(head, &mut reader, &options)?)),
         };
         Ok(Self::around(options, head.seq, writer, shape))
+    }
+
+    /// Candidates that searches of this class keep on the way.
+    #[must_use]
+    pub fn effort(&self, class: Selectivity) -> usize {
+        self.efforts.get(class)
+    }
+
+    /// Sets it, for all searches from now on, in older snapshots too.
+    pub fn set_effort(&self, class: Selectivity, width: usize) {
+        self.efforts.set(class, width);
     }
 
     /// Mends now what removals have left, instead of when enough have come together.
@@ -212,7 +229,7 @@ impl VectorIndex for GraphIndex {
             // Whatever comes now may lie elsewhere altogether: begin anew.
             *writer = Writer::Small(ExactIndex::with_shape(self.shape));
         }
-        self.newest.store(Arc::new(writer.publish(seq, self.shape, self.options.width)));
+        self.newest.store(Arc::new(writer.publish(seq, self.shape, &self.efforts)));
         if let Writer::Graph(graph) = &mut *writer {
             let enough = graph.of.len() / 64;
             if graph.dying.len() > enough {
@@ -242,26 +259,28 @@ impl VectorIndex for GraphIndex {
 }
 
 impl Writer {
-    fn publish(&mut self, seq: u64, shape: Shape, width: usize) -> GraphSnapshot {
+    fn publish(&mut self, seq: u64, shape: Shape, efforts: &Arc<Efforts>) -> GraphSnapshot {
         let (len, body) = match self {
             Self::Small(small) => (small.snapshot().len(), Body::Small(small.snapshot())),
             Self::Graph(graph) => (graph.of.len(), Body::Graph(graph.view())),
         };
-        GraphSnapshot { shape, seq, len, width, body }
+        GraphSnapshot { shape, seq, len, efforts: efforts.clone(), body }
     }
 }
 
 impl Graph {
-    fn new(frame: Frame, form: Form, options: &GraphOptions) -> Self {
+    fn new(frame: Frame, options: &GraphOptions) -> Self {
+        let form = Form::new(&frame);
         Self {
             frame: Arc::new(frame),
             form,
             care: Care { width: options.build_width.max(8), detour: options.detour },
-            nodes: Nodes::new(form.stride),
+            nodes: Nodes::new(Sizes { block: BLOCK, near: form.near, far: form.far }),
             groups: Arc::default(),
             of: HashMap::new(),
             dying: Vec::new(),
             changed: 0,
+            lost: 0.0,
             entry: NOWHERE,
         }
     }
@@ -269,21 +288,15 @@ impl Graph {
     /// With the items of a small index, in a frame around them and what is about to come.
     fn from_small(small: &Snapshot, coming: &[Change], options: &GraphOptions) -> Self {
         let shape = small.shape();
-        let mut sum = vec![0.0f64; shape.dim];
-        let mut count = 0.0;
         let mut held = Vec::with_capacity(small.len());
         small.for_each(|item, group, vector| {
             held.push(Change::Put { item, group, vector: vector.to_vec() });
         });
-        for change in held.iter().chain(coming) {
-            if let Change::Put { vector, .. } = change {
-                sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += f64::from(*x));
-                count += 1.0;
-            }
-        }
-        let centre: Vec<f32> = sum.iter().map(|x| (x / f64::max(count, 1.0)) as f32).collect();
-        let form = Form::new(shape.dim, options.fine);
-        let mut graph = Self::new(Frame::new(shape, &centre), form, options);
+        let vectors = held.iter().chain(coming).filter_map(|change| match change {
+            Change::Put { vector, .. } => Some(&vector[..]),
+            Change::Remove { .. } => None,
+        });
+        let mut graph = Self::new(Frame::learn(shape, &vectors.collect::<Vec<_>>()), options);
         graph.apply(&held, &mut |_| ());
         graph
     }
@@ -295,6 +308,7 @@ impl Graph {
             nodes: self.nodes.publish(),
             groups: self.groups.clone(),
             entry: self.entry,
+            lost: self.lost,
         }
     }
 
@@ -327,7 +341,7 @@ impl Graph {
         let groups = Arc::make_mut(&mut self.groups);
         for change in &last {
             if let Some(node) = self.of.remove(&change.item()) {
-                groups.remove(self.form.header(self.nodes.block(node)).group, node);
+                groups.remove(head(self.nodes.block(node)).group, node);
                 self.nodes.set_live(node, false);
                 self.dying.push(node);
             }
@@ -346,7 +360,9 @@ impl Graph {
         let turned: Vec<Vec<f32>> = puts.par_iter().map(|put| self.frame.turn(put.2)).collect();
         for (&(item, group, _), turned) in puts.iter().zip(&turned) {
             let node = self.nodes.insert();
-            self.form.write(self.nodes.edit(node), item, group, turned);
+            block::write(self.nodes.edit(node), item, group);
+            let (near, far) = self.nodes.records_mut(node);
+            self.lost = self.lost.max(self.form.write(near, far, turned));
             new.push(node);
         }
         // The most central node is the entry: from the rim some regions would be hard to reach.
@@ -388,7 +404,7 @@ impl Graph {
         // A taken place may itself have been the only way to something; that shows in the next round.
         for _ in 0..4 {
             let mut reached = Reached::new(self.nodes.end());
-            reached.follow(&self.nodes, &self.form, self.entry);
+            reached.follow(&self.nodes, self.entry);
             let lost: Vec<u32> = self.nodes.ids().filter(|&id| !reached.is(id)).collect();
             if lost.is_empty() {
                 return;
@@ -397,16 +413,18 @@ impl Graph {
                 if reached.is(node) {
                     continue;
                 }
-                let query = Prepared::new(&self.form.decode(self.nodes.block(node)));
+                let vector = self.form.decode(self.nodes.near(node), self.nodes.far(node));
+                let query = Probe::new(&self.form, &vector);
                 let mut near = Vec::new();
                 SCRATCH.with_borrow_mut(|scratch| {
-                    self.map().walk(&query, self.care.width, scratch, |id, _, far| near.push((far, id)));
+                    self.map().walk(&query, self.care.width, scratch, |id, far| near.push((far, id)));
                 });
                 near.retain(|&(_, id)| reached.is(id));
                 near.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
                 let place = near.iter().find_map(|&(_, id)| {
-                    let links = self.form.links(self.nodes.block(id));
-                    if links.len() < form::DEGREE {
+                    let block = self.nodes.block(id);
+                    let links = &block::places(block)[..block::count(block)];
+                    if links.len() < DEGREE {
                         return Some((id, links.len()));
                     }
                     let place = links.iter().rposition(|&to| reached.referrers[to as usize] > 1)?;
@@ -415,14 +433,14 @@ impl Graph {
                 });
                 if let Some((id, place)) = place {
                     linker.link(&mut self.nodes, id, place, node);
-                    reached.follow(&self.nodes, &self.form, node);
+                    reached.follow(&self.nodes, node);
                 }
             }
         }
     }
 
     fn off_centre(&self, node: u32) -> f32 {
-        self.form.header(self.nodes.block(node)).norm
+        self.form.norm(self.nodes.near(node))
     }
 
     /// Mends all links to dying nodes and gives these up.
@@ -446,7 +464,7 @@ impl Graph {
             if !self.nodes.exists(node) || dying(node) {
                 continue;
             }
-            if self.form.links(self.nodes.block(node)).iter().any(|&id| dying(id)) {
+            if links(self.nodes.block(node)).any(dying) {
                 linker.mend(&mut self.nodes, node, dying);
                 mended += 1;
                 self.changed += 1;
@@ -467,61 +485,117 @@ impl Graph {
     ) -> Result<Self, IndexError> {
         let mut first = [0u32; 8];
         reader.take(bytemuck::cast_slice_mut(&mut first))?;
-        let [fine, end, entry, existing, ..] = first;
-        let form = Form::new(head.shape.dim, fine == 1);
+        let [lines, learned, end, entry, lost, degree, ..] = first;
         let dim = head.shape.dim;
-        let states_at = 32 + 4 * dim as u64;
-        let blocks_at = (states_at + u64::from(end)).next_multiple_of(64);
+        let lines = (lines as usize).clamp(1, 1 + dim.div_ceil(32));
+        let front = frame::front_of(lines);
+        let damaged = |reader: &saved::Reader, at, what| Err(reader.damaged(at, what));
+        let fits = match learned {
+            0 => front >= dim,
+            1 => front < dim,
+            _ => false,
+        };
         // The payload is as long as the file, so this bounds what is reserved below.
-        let expected = blocks_at + u64::from(existing) * form.stride as u64;
-        if reader.payload() != expected || fine > 1 || existing > end {
-            return Err(reader.damaged(0, "the numbers at the front do not fit the length"));
+        if !fits
+            || first[0] as usize != lines
+            || degree as usize != DEGREE
+            || u64::from(end) > reader.payload()
+            || !end.is_multiple_of(64)
+        {
+            return damaged(reader, 0, "the numbers at the front make no sense");
         }
-        let mut centre = vec![0.0f32; dim];
-        reader.take(bytemuck::cast_slice_mut(&mut centre))?;
-        let mut states = vec![0u8; (blocks_at - states_at) as usize];
+        let mut floats = vec![0.0f32; dim + if learned == 1 { front * dim } else { 0 }];
+        if 4 * floats.len() as u64 > reader.payload() {
+            return damaged(reader, 0, "the numbers at the front do not fit the length");
+        }
+        reader.take(bytemuck::cast_slice_mut(&mut floats))?;
+        let lost = f32::from_bits(lost);
+        if !(floats.iter().all(|x| x.is_finite()) && lost.is_finite() && lost >= 0.0) {
+            return damaged(reader, 32, "the frame is not finite");
+        }
+        let basis = floats.split_off(dim);
+        let frame = Frame::with(head.shape, floats, basis, lines);
+        let mut graph = Self::new(frame, options);
+        let form = graph.form;
+        let sections = Sections::new(&graph.frame, form, end);
+        if reader.payload() != sections.end {
+            return damaged(reader, 0, "the numbers at the front do not fit the length");
+        }
+        (graph.entry, graph.lost) = (entry, lost);
+        reader.skip_to(sections.states)?;
+        let mut states = vec![0u8; end as usize];
         reader.take(&mut states)?;
-        let states = &states[..end as usize];
         let there = |id: u32| states.get(id as usize).is_some_and(|&state| state > 0);
-        if !centre.iter().all(|x| x.is_finite())
-            || states.iter().any(|&state| state > 2)
-            || states.iter().filter(|&&state| state > 0).count() != existing as usize
+        if states.iter().any(|&state| state > 2)
             || states.iter().filter(|&&state| state == 2).count() as u64 != head.items
             || !there(entry)
         {
-            return Err(reader.damaged(32, "the table of nodes makes no sense"));
+            return damaged(reader, sections.states, "the table of nodes makes no sense");
         }
-        let mut graph = Self::new(Frame::new(head.shape, &centre), form, options);
-        graph.entry = entry;
         // Ids come back as they were, vacant ones too.
-        let vacant: Vec<u32> = (0..end).filter(|&id| !there(id)).collect();
         for id in 0..end {
             let given = graph.nodes.insert();
             assert_eq!(given, id, "ids are given in order");
         }
         let groups = Arc::make_mut(&mut graph.groups);
-        let mut at = blocks_at;
-        for id in (0..end).filter(|&id| there(id)) {
+        reader.skip_to(sections.blocks)?;
+        for id in 0..end {
             let block = graph.nodes.edit(id);
             reader.take(block)?;
-            let links = form.links(block);
-            if !form.is_sound(block) || !links.iter().all(|&to| there(to) && to != id) {
-                return Err(reader.damaged(at, "a node makes no sense"));
+            if !there(id) {
+                continue;
             }
-            let header = *form.header(block);
+            let at = sections.blocks + u64::from(id) * BLOCK as u64;
+            if !block::is_sound(block) || !links(block).all(|to| there(to) && to != id) {
+                return damaged(reader, at, "the links of a node make no sense");
+            }
+            let owner = *block::head(block);
             if states[id as usize] == 2 {
-                groups.insert(header.group, id);
+                groups.insert(owner.group, id);
                 graph.nodes.set_live(id, true);
-                if graph.of.insert(header.item, id).is_some() {
-                    return Err(reader.damaged(at, "an item is there twice"));
+                if graph.of.insert(owner.item, id).is_some() {
+                    return damaged(reader, at, "an item is there twice");
                 }
             } else {
                 graph.dying.push(id);
             }
-            at += form.stride as u64;
         }
-        vacant.iter().for_each(|&id| graph.nodes.remove(id));
+        reader.skip_to(sections.near)?;
+        for id in 0..end {
+            reader.take(graph.nodes.records_mut(id).0)?;
+        }
+        reader.skip_to(sections.far)?;
+        for id in 0..end {
+            let (near, far) = graph.nodes.records_mut(id);
+            reader.take(far)?;
+            if there(id) && !form.is_sound(near, far) {
+                let at = sections.far + u64::from(id) * form.far as u64;
+                return damaged(reader, at, "the numbers of a node make no sense");
+            }
+        }
+        (0..end).filter(|&id| !there(id)).for_each(|id| graph.nodes.remove(id));
         Ok(graph)
+    }
+}
+
+/// Where the parts of a saved graph begin, each on a page of its own.
+struct Sections {
+    states: u64,
+    blocks: u64,
+    near: u64,
+    far: u64,
+    end: u64,
+}
+
+impl Sections {
+    fn new(frame: &Frame, form: Form, end: u32) -> Self {
+        let after = |start: u64, size: usize| (start + u64::from(end) * size as u64).next_multiple_of(4096);
+        let floats = frame.centre().len() + frame.basis().len();
+        let states = (32 + 4 * floats as u64).next_multiple_of(4096);
+        let blocks = after(states, 1);
+        let near = after(blocks, BLOCK);
+        let far = after(near, form.near);
+        Self { states, blocks, near, far, end: after(far, form.far) }
     }
 }
 
@@ -538,14 +612,14 @@ impl Reached {
     fn is(&self, id: u32) -> bool {
         self.is[id as usize]
     }
-    fn follow(&mut self, table: &nodes::Table, form: &Form, from: u32) {
+    fn follow(&mut self, table: &nodes::Table, from: u32) {
         self.referrers[from as usize] += 1;
         let mut open = vec![from];
         while let Some(id) = open.pop() {
             if std::mem::replace(&mut self.is[id as usize], true) {
                 continue;
             }
-            for &to in form.links(table.block(id)) {
+            for to in links(table.block(id)) {
                 self.referrers[to as usize] += 1;
                 if !self.is(to) {
                     open.push(to);
@@ -558,36 +632,79 @@ impl Reached {
 impl View {
     fn save(&self, dir: &Path, state: &GraphSnapshot) -> Result<(), IndexError> {
         let head = Head { kind: Kind::Graph, shape: state.shape, seq: state.seq, items: state.len as u64 };
-        let (nodes, form) = (&self.nodes, &self.form);
+        let (nodes, form, frame) = (&self.nodes, self.form, &self.frame);
+        let sections = Sections::new(frame, form, nodes.end());
         saved::save(dir, head, |writer| {
-            let existing = nodes.ids().count() as u32;
-            let first = [u32::from(form.fine), nodes.end(), self.entry, existing, 0, 0, 0, 0];
+            let learned = u32::from(!frame.basis().is_empty());
+            let lost = self.lost.to_bits();
+            let first = [frame.lines as u32, learned, nodes.end(), self.entry, lost, DEGREE as u32, 0, 0];
             writer.put(bytemuck::cast_slice(&first))?;
-            writer.put(bytemuck::cast_slice(self.frame.centre()))?;
-            let mut states: Vec<u8> =
-                (0..nodes.end()).map(|id| u8::from(nodes.exists(id)) + u8::from(nodes.is_live(id))).collect();
-            let states_at = 32 + 4 * state.shape.dim;
-            states.resize((states_at + states.len()).next_multiple_of(64) - states_at, 0);
-            writer.put(&states)?;
-            nodes.ids().try_for_each(|id| writer.put(nodes.block(id)))
+            writer.put(bytemuck::cast_slice(frame.centre()))?;
+            writer.put(bytemuck::cast_slice(frame.basis()))?;
+            writer.fill_to(sections.states)?;
+            let state = |id| u8::from(nodes.exists(id)) + u8::from(nodes.is_live(id));
+            writer.put(&(0..nodes.end()).map(state).collect::<Vec<u8>>())?;
+            writer.fill_to(sections.blocks)?;
+            type Part = for<'a> fn(&'a nodes::Table, u32) -> &'a [u8];
+            let parts: [(u64, usize, Part); 3] = [
+                (sections.blocks, BLOCK, nodes::Table::block),
+                (sections.near, form.near, nodes::Table::near),
+                (sections.far, form.far, nodes::Table::far),
+            ];
+            for (at, size, part) in parts {
+                writer.fill_to(at)?;
+                let none = vec![0; size];
+                for id in 0..nodes.end() {
+                    writer.put(if nodes.exists(id) { part(nodes, id) } else { &none })?;
+                }
+            }
+            writer.fill_to(sections.end)
         })
     }
 
-    /// Compares all of `nodes` by codes and keeps the best.
-    fn scan(&self, query: &Prepared, nodes: &[u32], fine: bool, mut keep: impl FnMut(u32, &[u8], f32)) {
-        let kernels = Kernels::detected();
-        for (i, &node) in nodes.iter().enumerate() {
-            if let Some(&ahead) = nodes.get(i + 6) {
-                prefetch(self.nodes.block(ahead), self.form.padded.div_ceil(64) + 1);
+    /// Tells `keep` of all `nodes` with their distances by the near records.
+    fn scan(&self, map: &Map<'_>, query: &Probe, nodes: &[u32], mut keep: impl FnMut(u32, f32)) {
+        const AHEAD: usize = 16;
+        nodes.iter().take(AHEAD).for_each(|&id| prefetch(self.nodes.near(id), self.form.near / 64));
+        for (i, part) in nodes.chunks(8).enumerate() {
+            for &id in nodes.iter().skip(8 * i + AHEAD).take(8) {
+                prefetch(self.nodes.near(id), self.form.near / 64);
             }
-            let block = self.nodes.block(node);
-            let distance = if fine {
-                self.form.fine_distance(kernels, query, block)
-            } else {
-                self.form.distance(kernels, query, block)
-            };
-            keep(node, block, distance);
+            map.compare(query, part, |met| keep(met.id(), met.distance()));
         }
+    }
+
+    /// All living nodes that pass.
+    fn passing(&self, groups: Option<&RoaringBitmap>, most: usize, nodes: &mut Vec<u32>) {
+        match groups {
+            Some(groups) => self.groups.collect(groups, most, nodes),
+            None => nodes.extend(self.nodes.ids().filter(|&id| self.nodes.is_live(id))),
+        }
+    }
+
+    /// Compares the few nearest once more, by all that is coded.
+    fn rank(
+        &self,
+        query: &Query<'_>,
+        fine: &Fine,
+        k: usize,
+        nodes: impl Iterator<Item = u32> + Clone,
+    ) -> Vec<Candidate> {
+        let kernels = Kernels::detected();
+        for id in nodes.clone().take(64) {
+            prefetch(self.nodes.far(id), self.form.far.div_ceil(64));
+        }
+        let length = if self.frame.shape.metric == Metric::L2 { 1.0 } else { frame::length(query.vector) };
+        let mut top = Top::new(k, query.one_per_group);
+        for id in nodes {
+            let distance = self.form.fine_distance(kernels, fine, self.nodes.near(id), self.nodes.far(id));
+            let similarity = self.frame.similarity(distance, length);
+            if similarity >= top.floor() {
+                let &block::Head { item, group, .. } = head(self.nodes.block(id));
+                top.push(Candidate { item, group, similarity });
+            }
+        }
+        top.into_sorted()
     }
 
     fn search(&self, query: &Query<'_>, len: usize, mut width: usize) -> Vec<Candidate> {
@@ -595,95 +712,92 @@ impl View {
         if k == 0 {
             return Vec::new();
         }
-        let turned = self.frame.turn(query.vector);
-        let prepared = Prepared::new(&turned);
-        let kernels = Kernels::detected();
-        let map = Map { kernels, table: &self.nodes, form: &self.form, entry: self.entry };
-        // In the first round candidates stand under their node, and the nearness is minus the distance by
-        // the first byte; what is too many for the answer is for the second byte to sort out.
-        let first = || Top::new(if self.form.fine { k + k / 2 + 8 } else { k }, query.one_per_group);
-        let push = |top: &mut Top, node: u32, block: &[u8], distance: f32| {
-            if -distance >= top.floor() {
-                top.push(Candidate {
-                    item: node,
-                    group: self.form.header(block).group,
-                    similarity: -distance,
-                });
-            }
-        };
-        let all: Vec<u32>;
+        let fine = Fine::new(&self.form, &self.frame.turn(query.vector));
+        let map =
+            Map { kernels: Kernels::detected(), table: &self.nodes, form: &self.form, entry: self.entry };
         let mut few = Vec::new();
+        if query.exact {
+            self.passing(query.groups, usize::MAX, &mut few);
+            return self.rank(query, &fine, k, few.into_iter());
+        }
         width = width.max(k + k / 4);
-        let mut top = first();
-        // What comparing all that pass costs against walking: a node of a scan costs a fifth of a step of a
-        // walk, and a walk that must find `width` passing ones takes `width * len / passing` steps.
-        let most = if query.exact { usize::MAX } else { ((40 * width) as f64 * len as f64).sqrt() as usize };
+        // Those that go on to the last comparison.
+        let ranked = width.min(5 * k + 14);
+        // What comparing all that pass costs against walking: measured at 128 and 784 dimensions, a node of a scan
+        // costs a 64th of a place in a walk's pool, and a walk that must find `width` passing ones needs
+        // `width * len / passing` places.
+        let most = ((64 * width) as f64 * len as f64).sqrt() as usize;
         let scanned = match query.groups {
+            None => len <= width,
             Some(groups) => {
                 self.groups.collect(groups, most, &mut few);
-                (few.len() <= most).then_some(&few)
+                few.len() <= most
             }
-            None if query.exact || len <= width => {
-                all = self.nodes.ids().filter(|&id| self.nodes.is_live(id)).collect();
-                Some(&all)
-            }
-            None => None,
         };
-        if let Some(nodes) = scanned {
-            self.scan(&prepared, nodes, query.exact, |node, block, distance| {
-                push(&mut top, node, block, distance)
+        if scanned {
+            if query.groups.is_none() {
+                self.passing(None, usize::MAX, &mut few);
+            }
+            return self.rank_scanned(query, &map, &fine, k, ranked, &few);
+        }
+        if query.groups.is_none() && !query.one_per_group {
+            return SCRATCH.with_borrow_mut(|scratch| {
+                map.walk(&fine.probe, width, scratch, |_, _| ());
+                let living = scratch.pool.iter().map(|met| met.id()).filter(|&id| self.nodes.is_live(id));
+                self.rank(query, &fine, k, living.take(ranked))
             });
-        } else {
-            if let Some(groups) = query.groups {
-                let share = self.groups.share(groups).max(1.0 / 64.0);
-                width = (width as f64 / share) as usize;
-            }
-            if query.one_per_group {
-                width += width / 2;
-            }
-            loop {
-                SCRATCH.with_borrow_mut(|scratch| {
-                    map.walk(&prepared, width, scratch, |node, block, far| {
-                        if -far >= top.floor() && self.nodes.is_live(node) {
-                            let passes =
-                                |groups: &RoaringBitmap| groups.contains(self.form.header(block).group);
-                            if query.groups.is_none_or(passes) {
-                                push(&mut top, node, block, far);
-                            }
+        }
+        if let Some(groups) = query.groups {
+            let share = self.groups.share(groups).max(1.0 / 64.0);
+            width = (width as f64 / share) as usize;
+        }
+        if query.one_per_group {
+            width += width / 2;
+        }
+        while width < len {
+            let mut top = Top::new(ranked, query.one_per_group);
+            SCRATCH.with_borrow_mut(|scratch| {
+                map.walk(&fine.probe, width, scratch, |node, far| {
+                    if -far >= top.floor() && self.nodes.is_live(node) {
+                        let group = head(self.nodes.block(node)).group;
+                        if query.groups.is_none_or(|groups| groups.contains(group)) {
+                            top.push(Candidate { item: node, group, similarity: -far });
                         }
-                    });
-                });
-                if top.len() >= k {
-                    break;
-                }
-                // Too few: the neighbourhood holds too little that passes, or too few groups.
-                top = first();
-                width *= 4;
-                if width >= len {
-                    let mut nodes = Vec::new();
-                    match query.groups {
-                        Some(groups) => self.groups.collect(groups, usize::MAX, &mut nodes),
-                        None => nodes.extend(self.nodes.ids().filter(|&id| self.nodes.is_live(id))),
                     }
-                    self.scan(&prepared, &nodes, false, |node, block, far| push(&mut top, node, block, far));
-                    break;
-                }
+                });
+            });
+            if top.len() >= k {
+                return self.rank(query, &fine, k, top.into_sorted().iter().map(|c| c.item));
             }
+            // Too few: the neighbourhood holds too little that passes, or too few groups.
+            width *= 4;
         }
-        let length = if self.frame.shape.metric == Metric::L2 { 1.0 } else { frame::length(query.vector) };
-        let mut answer = Top::new(k, query.one_per_group);
-        for candidate in top.into_sorted() {
-            let block = self.nodes.block(candidate.item);
-            let distance = if self.form.fine && !query.exact {
-                self.form.fine_distance(kernels, &prepared, block)
-            } else {
-                -candidate.similarity
-            };
-            let header = self.form.header(block);
-            let similarity = self.frame.similarity(distance, length);
-            answer.push(Candidate { item: header.item, group: header.group, similarity });
+        few.clear();
+        self.passing(query.groups, usize::MAX, &mut few);
+        self.rank_scanned(query, &map, &fine, k, ranked, &few)
+    }
+
+    /// The best of `nodes`, all of which are compared.
+    fn rank_scanned(
+        &self,
+        query: &Query<'_>,
+        map: &Map<'_>,
+        fine: &Fine,
+        k: usize,
+        ranked: usize,
+        nodes: &[u32],
+    ) -> Vec<Candidate> {
+        if nodes.len() <= ranked {
+            return self.rank(query, fine, k, nodes.iter().copied());
         }
-        answer.into_sorted()
+        let mut top = Top::new(ranked, query.one_per_group);
+        self.scan(map, &fine.probe, nodes, |node, far| {
+            if -far >= top.floor() {
+                let group = if query.one_per_group { head(self.nodes.block(node)).group } else { 0 };
+                top.push(Candidate { item: node, group, similarity: -far });
+            }
+        });
+        self.rank(query, fine, k, top.into_sorted().iter().map(|c| c.item))
     }
 }
 
@@ -718,6 +832,46 @@ impl GraphSnapshot {
         }
     }
 
+    /// How much of this state the query's filter lets pass, about.
+    #[must_use]
+    pub fn selectivity(&self, query: &Query<'_>) -> Selectivity {
+        let Some(groups) = query.groups else { return Selectivity::All };
+        Selectivity::of_share(match &self.body {
+            Body::Small(small) => small.items_of(groups).len() as f64 / self.len.max(1) as f64,
+            Body::Graph(view) => view.groups.share(groups),
+        })
+    }
+
+    /// Largest difference to be expected between a similarity told here and the true one, for a query of length
+    /// 1: six standard deviations of what the worst of all codes leaves out, since the random turn spreads that
+    /// over all directions of the front alike. 0 while vectors are kept as they are.
+    #[must_use]
+    pub fn margin(&self) -> f32 {
+        match &self.body {
+            Body::Small(_) => 0.0,
+            // A centred query of length 1 is at most twice as long.
+            Body::Graph(view) => 6.0 * 2.0 * view.lost / (frame::front_of(view.frame.lines) as f32).sqrt(),
+        }
+    }
+
+    /// About `count` items, spread over all, as (item, group); `chance` chooses among such samples.
+    #[must_use]
+    pub fn sample(&self, count: usize, chance: u64) -> Vec<(u32, u32)> {
+        let mut found = Vec::new();
+        let step = (self.len / count.max(1)).max(1);
+        let first = chance as usize % step;
+        match &self.body {
+            Body::Small(small) => small.for_each(|item, group, _| found.push((item, group))),
+            Body::Graph(view) => {
+                found.extend(view.nodes.ids().filter(|&id| view.nodes.is_live(id)).map(|id| {
+                    let head = head(view.nodes.block(id));
+                    (head.item, head.group)
+                }))
+            }
+        }
+        found.into_iter().skip(first).step_by(step).take(count).collect()
+    }
+
     /// Bytes that nodes and their table take; 0 while everything is compared exactly.
     #[must_use]
     pub fn graph_bytes(&self) -> usize {
@@ -729,7 +883,7 @@ impl GraphSnapshot {
 
     fn without_body(&self) -> Self {
         let body = Body::Small(Arc::new(Snapshot::empty(self.shape)));
-        Self { shape: self.shape, seq: self.seq, len: self.len, width: self.width, body }
+        Self { shape: self.shape, seq: self.seq, len: self.len, efforts: self.efforts.clone(), body }
     }
 }
 
@@ -741,7 +895,7 @@ impl Searcher for GraphSnapshot {
         self.len
     }
     fn search(&self, query: &Query<'_>) -> Result<Vec<Candidate>, IndexError> {
-        self.search_with(query, self.width)
+        self.search_with(query, self.efforts.get(self.selectivity(query)))
     }
     fn items_of(&self, groups: &RoaringBitmap) -> Vec<(u32, u32)> {
         match &self.body {
@@ -749,8 +903,8 @@ impl Searcher for GraphSnapshot {
             Body::Graph(view) => {
                 let mut nodes = Vec::new();
                 view.groups.collect(groups, usize::MAX, &mut nodes);
-                let header = |&node: &u32| view.form.header(view.nodes.block(node));
-                nodes.iter().map(header).map(|header| (header.item, header.group)).collect()
+                let owner = |&node: &u32| head(view.nodes.block(node));
+                nodes.iter().map(owner).map(|head| (head.item, head.group)).collect()
             }
         }
     }

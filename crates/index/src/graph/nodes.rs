@@ -1,15 +1,16 @@
-//! Fixed-size blocks by node id, copied on write, shared with readers.
+//! What is stored of each node, shared between one writer and any number of readers.
 //!
-//! The writer edits blocks; [`Nodes::publish`] hands out a [`Published`] view that stays as it is while the
-//! writer goes on. A block is copied at the first edit after a publication, once; the old copy's place is used
-//! again when every view that can see it is gone. So readers never wait, never see half an edit, and a change
-//! costs the copies of the thirty-odd blocks it touches (a hundred kilobytes), not the index.
+//! Of each node there are two *records*, which never change while it lives, and one *block*, which does. All lie
+//! in large maps. A record is found by the node's id alone. A block is copied when it is edited for the first
+//! time after a publication, and found through a table. [`Nodes::publish`] hands out a [`Published`] view that
+//! stays as it is while the writer goes on: readers never wait, never see half an edit, and a change costs the
+//! copies of the thirty-odd small blocks that it touches, not the index.
 //!
-//! Unsafe code: blocks lie in large maps that readers and the writer share. Why that is sound: a *slot* (place
-//! of a block) is written only through `&mut Nodes`, only while it is *fresh*: taken from the free list after
-//! the last publication, so that no view's table can lead to it. A slot becomes free again only when the token
-//! of the last view whose table holds it, and of all older views, is gone; a borrow of a block borrows the
-//! view (or the writer), which keeps the token and the maps alive.
+//! Unsafe code: readers and the writer share the maps. Why that is sound: a *place* (a block's slot, or the id
+//! under which records lie) is written only through `&mut Nodes` and only while it is *fresh*: taken since the
+//! last publication, so that no view's table leads to it. It becomes free again only when the token of the last
+//! view whose table had it, and of all older views, is gone. A borrow of a block or record borrows the view (or
+//! the writer), which keeps the token and the maps alive.
 #![allow(unsafe_code)]
 
 use memmap2::MmapMut;
@@ -23,19 +24,23 @@ const PAGE: usize = 64;
 const LIVE: u32 = 1 << 31;
 const NO_SLOT: u32 = LIVE - 1;
 /// Large enough for huge pages, small enough for a small shop.
-const CHUNK_BYTES: usize = 4 << 20;
+const CHUNK_BYTES: usize = 2 << 20;
 
-/// Where each node's block is. Ids are dense from 0; one may be vacant.
-#[derive(Clone)]
-pub(crate) struct Table {
-    stride: usize,
-    chunk_bits: u32,
-    pages: Vec<Arc<Page>>,
-    chunks: Vec<Arc<Chunk>>,
+/// Bytes of a node's block and records; all multiples of 16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    pub(crate) block: usize,
+    pub(crate) near: usize,
+    pub(crate) far: usize,
 }
 
+/// Pieces of equal size, by number.
 #[derive(Clone)]
-struct Page([u32; PAGE]);
+struct Slab {
+    size: usize,
+    chunk_bits: u32,
+    chunks: Vec<Arc<Chunk>>,
+}
 
 struct Chunk {
     /// Keeps the memory; only ever touched through `start`.
@@ -49,6 +54,66 @@ unsafe impl Send for Chunk {}
 // SAFETY: as above.
 unsafe impl Sync for Chunk {}
 
+impl Slab {
+    fn new(size: usize) -> Self {
+        assert!(size > 0 && size.is_multiple_of(16));
+        Self { size, chunk_bits: (CHUNK_BYTES / size).max(16).ilog2(), chunks: Vec::new() }
+    }
+
+    /// Pieces that there is room for.
+    fn room(&self) -> usize {
+        self.chunks.len() << self.chunk_bits
+    }
+
+    /// Makes room for one more chunk of pieces. Ends the process when memory is out, as `Vec` does.
+    fn grow(&mut self) {
+        let bytes = self.size << self.chunk_bits;
+        let Ok(mut map) = MmapMut::map_anon(bytes) else {
+            std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>())
+        };
+        // Random reads over gigabytes: huge pages save a tenth of the time. A kernel may refuse. A small
+        // shop has but one chunk, and would pay for all of it.
+        #[cfg(target_os = "linux")]
+        if !self.chunks.is_empty() {
+            let _ = map.advise(memmap2::Advice::HugePage);
+        }
+        let start = map.as_mut_ptr();
+        self.chunks.push(Arc::new(Chunk { _map: map, start, bytes }));
+    }
+
+    #[inline]
+    fn place(&self, at: u32) -> *mut u8 {
+        let chunk = &*self.chunks[(at >> self.chunk_bits) as usize];
+        let offset = (at as usize & ((1 << self.chunk_bits) - 1)) * self.size;
+        assert!(offset + self.size <= chunk.bytes);
+        // SAFETY: within the chunk.
+        unsafe { chunk.start.add(offset) }
+    }
+
+    #[inline]
+    fn get(&self, at: u32) -> &[u8] {
+        // SAFETY: `place` keeps within a chunk that `self` keeps alive; nobody writes a place that a table shows
+        // (see the top), and the writer's own fresh places need `&mut Nodes`, which this borrow excludes.
+        unsafe { std::slice::from_raw_parts(self.place(at), self.size) }
+    }
+
+    fn bytes(&self) -> usize {
+        self.chunks.iter().map(|c| c.bytes).sum()
+    }
+}
+
+/// Where each node's block is. Ids are dense from 0; one may be vacant.
+#[derive(Clone)]
+pub(crate) struct Table {
+    pages: Vec<Arc<Page>>,
+    blocks: Slab,
+    near: Slab,
+    far: Slab,
+}
+
+#[derive(Clone)]
+struct Page([u32; PAGE]);
+
 impl Table {
     fn entry(&self, id: u32) -> u32 {
         self.pages.get(id as usize / PAGE).map_or(NO_SLOT, |page| page.0[id as usize % PAGE])
@@ -59,12 +124,13 @@ impl Table {
         (self.pages.len() * PAGE) as u32
     }
 
-    /// There is a block (its item may be deleted).
+    /// There is a node (its item may be deleted).
     pub(crate) fn exists(&self, id: u32) -> bool {
         self.entry(id) & NO_SLOT != NO_SLOT
     }
 
     /// Its item counts.
+    #[inline]
     pub(crate) fn is_live(&self, id: u32) -> bool {
         self.entry(id) & LIVE != 0
     }
@@ -75,19 +141,19 @@ impl Table {
     /// If the id is vacant.
     #[inline]
     pub(crate) fn block(&self, id: u32) -> &[u8] {
-        let slot = self.pages[id as usize / PAGE].0[id as usize % PAGE] & NO_SLOT;
-        let (chunk, at) = self.place(slot);
-        // SAFETY: `place` keeps within the chunk; nobody writes a slot that a table shows (see the top), and
-        // the writer's own fresh slots need `&mut Nodes`, which this borrow excludes.
-        unsafe { std::slice::from_raw_parts(chunk.start.add(at), self.stride) }
+        self.blocks.get(self.pages[id as usize / PAGE].0[id as usize % PAGE] & NO_SLOT)
     }
 
+    /// The first record of `id`, which is below [`Table::end`]; anything if it is vacant.
     #[inline]
-    fn place(&self, slot: u32) -> (&Chunk, usize) {
-        let chunk = &*self.chunks[(slot >> self.chunk_bits) as usize];
-        let at = (slot as usize & ((1 << self.chunk_bits) - 1)) * self.stride;
-        assert!(at + self.stride <= chunk.bytes);
-        (chunk, at)
+    pub(crate) fn near(&self, id: u32) -> &[u8] {
+        self.near.get(id)
+    }
+
+    /// The second record.
+    #[inline]
+    pub(crate) fn far(&self, id: u32) -> &[u8] {
+        self.far.get(id)
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = u32> + '_ {
@@ -95,26 +161,60 @@ impl Table {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.chunks.iter().map(|c| c.bytes).sum::<usize>() + self.pages.len() * (size_of::<Page>() + 24)
+        let slabs: usize = [&self.blocks, &self.near, &self.far].into_iter().map(Slab::bytes).sum();
+        slabs + self.pages.len() * (size_of::<Page>() + 24)
+    }
+}
+
+/// Which places may be taken and which may be written.
+#[derive(Default)]
+struct Places {
+    free: Vec<u32>,
+    /// Taken since the last publication, as a list and as bits.
+    fresh: Vec<u32>,
+    is_fresh: Vec<u64>,
+    /// Given up since the last publication; the newest view still sees them.
+    retired: Vec<u32>,
+}
+
+impl Places {
+    /// Adds those of `from..to`, to be taken in order.
+    fn add(&mut self, from: usize, to: usize) {
+        self.is_fresh.resize(to.div_ceil(64), 0);
+        self.free.extend((from as u32..to as u32).rev());
+    }
+
+    fn take(&mut self) -> Option<u32> {
+        let place = self.free.pop()?;
+        self.fresh.push(place);
+        self.is_fresh[place as usize / 64] |= 1 << (place % 64);
+        Some(place)
+    }
+
+    fn is_fresh(&self, place: u32) -> bool {
+        self.is_fresh[place as usize / 64] >> (place % 64) & 1 == 1
+    }
+
+    /// None is fresh any more; gives what was retired.
+    fn publish(&mut self) -> Vec<u32> {
+        for place in self.fresh.drain(..) {
+            self.is_fresh[place as usize / 64] &= !(1 << (place % 64));
+        }
+        std::mem::take(&mut self.retired)
     }
 }
 
 /// The writer's side.
 pub(crate) struct Nodes {
     table: Table,
-    free_ids: Vec<u32>,
-    free_slots: Vec<u32>,
-    /// Slots taken since the last publication, as a list and as bits.
-    fresh: Vec<u32>,
-    is_fresh: Vec<u64>,
-    /// Slots given up since the last publication; the newest view still sees them.
-    retired: Vec<u32>,
-    /// Token of the newest view; those of older ones with the slots given up while they were the newest.
+    ids: Places,
+    slots: Places,
+    /// Token of the newest view; those of older ones with the ids and slots given up while they were the newest.
     newest: Weak<()>,
-    waiting: VecDeque<(Weak<()>, Vec<u32>)>,
+    waiting: VecDeque<(Weak<()>, Vec<u32>, Vec<u32>)>,
 }
 
-/// One state of all blocks.
+/// One state of all nodes.
 pub(crate) struct Published {
     table: Table,
     _token: Arc<()>,
@@ -135,37 +235,51 @@ impl Deref for Published {
 }
 
 impl Nodes {
-    /// For blocks of `stride` bytes, a multiple of 32.
-    pub(crate) fn new(stride: usize) -> Self {
-        assert!(stride > 0 && stride.is_multiple_of(32));
-        let chunk_bits = (CHUNK_BYTES / stride).max(16).ilog2();
+    pub(crate) fn new(sizes: Sizes) -> Self {
+        let Sizes { block, near, far } = sizes;
+        let [blocks, near, far] = [block, near, far].map(Slab::new);
         Self {
-            table: Table { stride, chunk_bits, pages: Vec::new(), chunks: Vec::new() },
-            free_ids: Vec::new(),
-            free_slots: Vec::new(),
-            fresh: Vec::new(),
-            is_fresh: Vec::new(),
-            retired: Vec::new(),
+            table: Table { pages: Vec::new(), blocks, near, far },
+            ids: Places::default(),
+            slots: Places::default(),
             newest: Weak::new(),
             waiting: VecDeque::new(),
         }
     }
 
-    /// A new node with a block of zeros, not live. Ends the process when memory is out, as `Vec` does.
+    /// A new node with a block of zeros, not live; its records hold anything until they are written.
     pub(crate) fn insert(&mut self) -> u32 {
-        let slot = self.take_slot();
-        let id = match self.free_ids.pop() {
-            Some(id) => id,
-            None => {
-                let first = self.table.end();
-                self.table.pages.push(Arc::new(Page([NO_SLOT; PAGE])));
-                self.free_ids.extend((first + 1..first + PAGE as u32).rev());
-                first
+        let id = loop {
+            if let Some(id) = self.ids.take() {
+                break id;
             }
+            let first = self.table.end() as usize;
+            self.table.pages.push(Arc::new(Page([NO_SLOT; PAGE])));
+            self.ids.add(first, first + PAGE);
         };
+        for slab in [&mut self.table.near, &mut self.table.far] {
+            while slab.room() <= id as usize {
+                slab.grow();
+            }
+        }
+        let slot = self.take_slot();
         *self.entry_mut(id) = slot;
         self.fresh_block(slot).fill(0);
         id
+    }
+
+    /// The records of a node that was inserted since the last publication.
+    pub(crate) fn records_mut(&mut self, id: u32) -> (&mut [u8], &mut [u8]) {
+        assert!(self.ids.is_fresh(id));
+        let Table { near, far, .. } = &self.table;
+        // SAFETY: `place` keeps within the chunks; the id is fresh, so that no view leads there; `&mut self`
+        // excludes other borrows of ours; the two lie in different maps.
+        unsafe {
+            (
+                std::slice::from_raw_parts_mut(near.place(id), near.size),
+                std::slice::from_raw_parts_mut(far.place(id), far.size),
+            )
+        }
     }
 
     /// The block of `id`, to be changed. Views keep the old one.
@@ -173,19 +287,12 @@ impl Nodes {
         let entry = self.table.entry(id);
         let mut slot = entry & NO_SLOT;
         assert!(slot != NO_SLOT, "node {id} is vacant");
-        if self.is_fresh[slot as usize / 64] >> (slot % 64) & 1 == 0 {
+        if !self.slots.is_fresh(slot) {
             let new = self.take_slot();
-            let (from, from_at) = self.table.place(slot);
-            let (to, to_at) = self.table.place(new);
+            let (from, to) = (self.table.blocks.place(slot), self.table.blocks.place(new));
             // SAFETY: both places are within their chunks and differ; `new` is fresh, hence only ours.
-            unsafe {
-                std::ptr::copy_nonoverlapping(
-                    from.start.add(from_at),
-                    to.start.add(to_at),
-                    self.table.stride,
-                );
-            }
-            self.retired.push(slot);
+            unsafe { std::ptr::copy_nonoverlapping(from, to, self.table.blocks.size) };
+            self.slots.retired.push(slot);
             *self.entry_mut(id) = new | entry & LIVE;
             slot = new;
         }
@@ -198,30 +305,30 @@ impl Nodes {
         *entry = *entry & !LIVE | if live { LIVE } else { 0 };
     }
 
-    /// Gives up the node; the id comes back from a later [`Nodes::insert`].
+    /// Gives up the node; the id comes back from a later [`Nodes::insert`], when no view has it any more.
     pub(crate) fn remove(&mut self, id: u32) {
         let slot = self.table.entry(id) & NO_SLOT;
         assert!(slot != NO_SLOT, "node {id} is vacant");
         *self.entry_mut(id) = NO_SLOT;
-        self.free_ids.push(id);
-        // Even a fresh slot waits for the next publication: it stays on the list of fresh ones.
-        self.retired.push(slot);
+        // Even fresh places wait for the next publication: they stay on the list of fresh ones.
+        self.ids.retired.push(id);
+        self.slots.retired.push(slot);
     }
 
     /// The present state, for readers.
     pub(crate) fn publish(&mut self) -> Published {
         let token = Arc::new(());
         let before = std::mem::replace(&mut self.newest, Arc::downgrade(&token));
-        self.waiting.push_back((before, std::mem::take(&mut self.retired)));
-        while let Some((view, _)) = self.waiting.front()
+        self.waiting.push_back((before, self.ids.publish(), self.slots.publish()));
+        while let Some((view, _, _)) = self.waiting.front()
             && view.strong_count() == 0
         {
             // The readers' last use happens before their drop; this pairs with the release in it.
             std::sync::atomic::fence(std::sync::atomic::Ordering::Acquire);
-            self.free_slots.extend(self.waiting.pop_front().into_iter().flat_map(|(_, slots)| slots));
-        }
-        for slot in self.fresh.drain(..) {
-            self.is_fresh[slot as usize / 64] &= !(1 << (slot % 64));
+            if let Some((_, ids, slots)) = self.waiting.pop_front() {
+                self.ids.free.extend(ids);
+                self.slots.free.extend(slots);
+            }
         }
         Published { table: self.table.clone(), _token: token }
     }
@@ -231,36 +338,22 @@ impl Nodes {
     }
 
     fn take_slot(&mut self) -> u32 {
-        let slot = match self.free_slots.pop() {
-            Some(slot) => slot,
-            None => {
-                let slots = 1usize << self.table.chunk_bits;
-                let first = self.table.chunks.len() * slots;
-                assert!(first + slots <= NO_SLOT as usize, "the callers limit the items to far less");
-                let bytes = slots * self.table.stride;
-                let Ok(mut map) = MmapMut::map_anon(bytes) else {
-                    std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>())
-                };
-                // Random reads over gigabytes: huge pages save a tenth of the time. A kernel may refuse.
-                #[cfg(target_os = "linux")]
-                let _ = map.advise(memmap2::Advice::HugePage);
-                let start = map.as_mut_ptr();
-                self.table.chunks.push(Arc::new(Chunk { _map: map, start, bytes }));
-                self.is_fresh.resize((first + slots).div_ceil(64), 0);
-                self.free_slots.extend((first as u32 + 1..(first + slots) as u32).rev());
-                first as u32
+        loop {
+            if let Some(slot) = self.slots.take() {
+                return slot;
             }
-        };
-        self.fresh.push(slot);
-        self.is_fresh[slot as usize / 64] |= 1 << (slot % 64);
-        slot
+            let blocks = &mut self.table.blocks;
+            let first = blocks.room();
+            blocks.grow();
+            assert!(blocks.room() <= NO_SLOT as usize, "the callers limit the items to far less");
+            self.slots.add(first, blocks.room());
+        }
     }
 
     fn fresh_block(&mut self, slot: u32) -> &mut [u8] {
-        assert!(self.is_fresh[slot as usize / 64] >> (slot % 64) & 1 == 1);
-        let (chunk, at) = self.table.place(slot);
+        assert!(self.slots.is_fresh(slot));
         // SAFETY: within the chunk; fresh, so no view shows it; `&mut self` excludes other borrows of ours.
-        unsafe { std::slice::from_raw_parts_mut(chunk.start.add(at), self.table.stride) }
+        unsafe { std::slice::from_raw_parts_mut(self.table.blocks.place(slot), self.table.blocks.size) }
     }
 }
 
@@ -268,39 +361,56 @@ impl Nodes {
 mod tests {
     use super::*;
 
+    const SMALL: Sizes = Sizes { block: 64, near: 64, far: 32 };
+
     #[test]
     fn views_keep_what_they_saw_and_places_are_used_again() {
-        let mut nodes = Nodes::new(64);
+        let mut nodes = Nodes::new(SMALL);
         let a = nodes.insert();
         let b = nodes.insert();
         nodes.edit(a).fill(1);
+        nodes.records_mut(b).0.fill(7);
         nodes.set_live(a, true);
         let first = nodes.publish();
         nodes.edit(a).fill(2);
         nodes.edit(a)[0] = 3;
         nodes.remove(b);
         let second = nodes.publish();
+        let c = nodes.insert();
+        assert_ne!(c, b, "the first view still has it");
+        nodes.records_mut(c).0.fill(8);
         assert!(first.block(a).iter().all(|&x| x == 1) && first.exists(b) && first.is_live(a));
+        assert!(first.near(b).iter().all(|&x| x == 7));
         assert!(second.block(a)[0] == 3 && second.block(a)[1] == 2 && !second.exists(b) && second.is_live(a));
-        assert_eq!(nodes.insert(), b, "ids come back");
         drop((first, second));
+        drop((nodes.publish(), nodes.publish()));
+        assert_eq!(nodes.insert(), b, "ids come back");
         // A long life in a few slots.
         for round in 0..100_000u32 {
             nodes.edit(a)[0] = round as u8;
             let view = nodes.publish();
             assert_eq!(view.block(a)[0], round as u8);
         }
-        assert_eq!(nodes.chunks.len(), 1);
+        assert_eq!(nodes.blocks.chunks.len(), 1);
     }
 
     #[test]
     fn a_node_made_and_removed_between_publications_leaves_nothing() {
-        let mut nodes = Nodes::new(32);
+        let mut nodes = Nodes::new(SMALL);
         for _ in 0..300_000 {
             let id = nodes.insert();
             nodes.remove(id);
             drop(nodes.publish());
         }
-        assert_eq!((nodes.chunks.len(), nodes.ids().count()), (1, 0));
+        assert_eq!((nodes.blocks.chunks.len(), nodes.near.chunks.len(), nodes.ids().count()), (1, 1, 0));
+    }
+
+    #[test]
+    #[should_panic(expected = "is_fresh")]
+    fn records_that_a_view_may_see_cannot_be_written() {
+        let mut nodes = Nodes::new(SMALL);
+        let id = nodes.insert();
+        let _view = nodes.publish();
+        let _ = nodes.records_mut(id);
     }
 }

@@ -1,26 +1,55 @@
 //! From an entry to the neighbourhood of a query, along the links.
 //!
-//! In: blocks and a prepared query. Out: the nodes that were compared, each once, with their distances. Knows
-//! nothing of items that count or not; the caller does.
+//! In: near records and a prepared query. Out: the nodes that were compared, each once, with their distances.
+//! Knows nothing of items that count or not; the caller does.
 use super::{
-    form::{DEGREE, Form, NONE, Prepared},
+    block::links,
+    form::{Form, Probe},
     nodes::Table,
 };
 use crate::kernels::{Kernels, prefetch};
 
-const DONE: u32 = 1 << 31;
 /// Nodes that a walk starts from beside the entry. Some regions of clustered data are hard to reach from any
 /// one place; these lie all over, always the same and hence in the cache, and cost a few per cent.
 const STARTS: u32 = 32;
 
+/// A node in the pool: distance, id, and whether its links were followed. They sort by distance.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Met(u64);
+
+impl Met {
+    #[inline]
+    fn new(distance: f32, id: u32) -> Self {
+        // Bits that sort as the floats do, negative ones too.
+        let bits = distance.to_bits();
+        let sorted = bits ^ (((bits as i32) >> 31) as u32 | 1 << 31);
+        Self(u64::from(sorted) << 32 | u64::from(id) << 1)
+    }
+    #[inline]
+    pub(crate) fn id(self) -> u32 {
+        self.0 as u32 >> 1
+    }
+    #[inline]
+    pub(crate) fn distance(self) -> f32 {
+        let sorted = (self.0 >> 32) as u32;
+        f32::from_bits(if sorted >> 31 == 1 { sorted ^ 1 << 31 } else { !sorted })
+    }
+    #[inline]
+    fn is_done(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
 /// What a walk needs beside the graph; kept between walks, since clearing costs less than making.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    /// Best first; done ones carry a mark.
-    pool: Vec<(f32, u32)>,
+    /// Best first.
+    pub(crate) pool: Vec<Met>,
     /// Walk number at which a node was seen.
     seen: Vec<u8>,
     now: u8,
+    /// Neighbours of the present node to be compared.
+    unseen: Vec<u32>,
 }
 
 impl Scratch {
@@ -37,19 +66,21 @@ impl Scratch {
         }
     }
     /// Marks it; true if it was not.
+    #[inline]
     fn see(&mut self, id: u32) -> bool {
         std::mem::replace(&mut self.seen[id as usize], self.now) != self.now
     }
-    /// Adds a candidate within `width`; returns its place, or `width` if it is too far.
-    fn add(&mut self, width: usize, far: f32, id: u32) -> usize {
+    /// Adds a node within `width`; returns its place, or `width` if it is too far.
+    #[inline]
+    fn add(&mut self, width: usize, new: Met) -> usize {
         if self.pool.len() == width {
-            if far >= self.pool[width - 1].0 {
+            if new >= self.pool[width - 1] {
                 return width;
             }
             self.pool.pop();
         }
-        let at = self.pool.partition_point(|c| c.0 <= far);
-        self.pool.insert(at, (far, id));
+        let at = self.pool.partition_point(|met| *met < new);
+        self.pool.insert(at, new);
         at
     }
 }
@@ -67,53 +98,92 @@ pub(crate) struct Map<'a> {
 impl Map<'_> {
     /// Squared distance of two nodes.
     pub(crate) fn between(&self, a: u32, b: u32) -> f32 {
-        self.form.between(self.kernels, self.table.block(a), self.table.block(b))
+        self.form.between(self.kernels, self.table.near(a), self.table.near(b))
     }
 
-    /// Walks with a pool of `width` candidates and tells `visit` of every node compared: id, block, distance.
+    /// Walks with a pool of `width` nodes, which is in `scratch` afterwards, and tells `visit` of every node
+    /// compared: id and distance.
     pub(crate) fn walk(
         &self,
-        query: &Prepared,
+        query: &Probe,
         width: usize,
         scratch: &mut Scratch,
-        mut visit: impl FnMut(u32, &[u8], f32),
+        mut visit: impl FnMut(u32, f32),
     ) {
-        let Self { kernels, table, form, entry } = *self;
+        let Self { table, entry, .. } = *self;
         scratch.start(table.end(), width);
-        let mut unseen = [NONE; DEGREE];
         let apart = (table.end() / STARTS).max(1);
-        let starts = (0..STARTS).map(|i| i * apart).filter(|&id| id != entry && table.exists(id));
+        let mut unseen = std::mem::take(&mut scratch.unseen);
+        unseen.clear();
+        let starts = (0..STARTS).map(|i| i * apart).filter(|&id| table.exists(id));
         for id in std::iter::once(entry).chain(starts) {
-            scratch.add(width, form.distance(kernels, query, table.block(id)), id);
+            if scratch.see(id) {
+                unseen.push(id);
+            }
         }
-        for i in 0..scratch.pool.len() {
-            let (distance, id) = scratch.pool[i];
-            scratch.see(id);
-            visit(id, table.block(id), distance);
-        }
+        self.compare(query, &unseen, |met| {
+            visit(met.id(), met.distance());
+            scratch.add(width, met);
+        });
         let mut next = 0;
         while next < scratch.pool.len() {
-            let id = scratch.pool[next].1;
-            if id & DONE != 0 {
+            if scratch.pool[next].is_done() {
                 next += 1;
                 continue;
             }
-            scratch.pool[next].1 |= DONE;
+            let id = scratch.pool[next].id();
+            scratch.pool[next].0 |= 1;
             next += 1;
-            let mut count = 0;
-            for &neighbour in form.links(table.block(id)) {
+            unseen.clear();
+            for neighbour in links(table.block(id)) {
                 if scratch.see(neighbour) {
-                    prefetch(table.block(neighbour), form.padded.div_ceil(64) + 1);
-                    unseen[count] = neighbour;
-                    count += 1;
+                    prefetch(table.near(neighbour), self.form.near / 64);
+                    unseen.push(neighbour);
                 }
             }
-            for &neighbour in &unseen[..count] {
-                let block = table.block(neighbour);
-                let distance = form.distance(kernels, query, block);
-                visit(neighbour, block, distance);
-                next = next.min(scratch.add(width, distance, neighbour));
+            self.compare(query, &unseen, |met| {
+                visit(met.id(), met.distance());
+                let at = scratch.add(width, met);
+                if at < next {
+                    // It is the next to be followed.
+                    prefetch(table.block(met.id()), 2);
+                    next = at;
+                }
+            });
+        }
+        scratch.unseen = unseen;
+    }
+
+    /// Compares the query with each of `nodes`.
+    #[inline]
+    pub(crate) fn compare(&self, query: &Probe, nodes: &[u32], mut each: impl FnMut(Met)) {
+        const AT_ONCE: usize = 8;
+        let mut dots = [0; AT_ONCE];
+        for nodes in nodes.chunks(AT_ONCE) {
+            let mut records: [&[u8]; AT_ONCE] = [&[]; AT_ONCE];
+            for (record, &id) in records.iter_mut().zip(nodes) {
+                *record = self.table.near(id);
+            }
+            let records = &records[..nodes.len()];
+            (self.kernels.near)(query.front(), records, &mut dots[..nodes.len()]);
+            for ((&id, record), &dot) in nodes.iter().zip(records).zip(&dots) {
+                each(Met::new(Form::distance(query, record, dot), id));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pool_sorts_by_distance_whatever_its_sign() {
+        let distances = [f32::MAX, 3.5, 0.0, -0.5, -7.0];
+        let mut all: Vec<Met> = distances.iter().zip(0..).map(|(&far, id)| Met::new(far, id)).collect();
+        all.sort();
+        assert!(all.iter().map(|met| met.id()).eq([4, 3, 2, 1, 0]));
+        assert!(all.iter().rev().map(|met| met.distance()).eq(distances));
+        assert_eq!(Met::new(1.0, u32::MAX >> 1).id(), u32::MAX >> 1);
     }
 }

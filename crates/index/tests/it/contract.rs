@@ -17,6 +17,9 @@ pub(crate) struct Backend {
     pub(crate) similarity_error: f32,
 }
 
+/// Random lives of each index.
+const HISTORIES: u64 = 200;
+
 pub(crate) fn check(backend: &Backend) {
     empty_and_single(backend);
     refusals_leave_everything(backend);
@@ -25,7 +28,7 @@ pub(crate) fn check(backend: &Backend) {
     old_snapshots_stay_as_they_were(backend);
     groups_and_filters(backend);
     equal_vectors(backend);
-    for seed in 0..24 {
+    for seed in 0..HISTORIES {
         history(backend, seed);
     }
     readers_and_writers(backend);

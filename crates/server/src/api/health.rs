@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use twinset_engine::{Shop, State as IndexState};
 use utoipa::ToSchema;
@@ -118,6 +119,7 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse,
     let state = app.clone();
     let work = move || {
         let mut out = String::new();
+        let mut recall = BTreeMap::<&str, Vec<(String, f64)>>::new();
         for (at, name) in state.engine.catalogues()?.into_iter().enumerate() {
             let Ok(shop) = state.shop(name.as_str()) else { continue };
             let (counts, status) = (shop.catalogue().count()?, shop.index_status()?);
@@ -196,6 +198,34 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse,
                 &labels,
                 status.saved_seq,
             );
+            for reading in &status.recall {
+                let [mean, low, high] = reading.recall;
+                let filter = reading.filter.name();
+                for (name, value) in [
+                    ("twinset_index_recall", mean),
+                    ("twinset_index_recall_low", low),
+                    ("twinset_index_recall_high", high),
+                    ("twinset_index_recall_queries", reading.queries as f64),
+                    ("twinset_index_effort", reading.effort as f64),
+                ] {
+                    let labels = format!("{{catalogue=\"{name}\",filter=\"{filter}\"}}", name = shop.name());
+                    recall.entry(name).or_default().push((labels, value));
+                }
+            }
+        }
+        for (name, values) in recall {
+            let mut help = match name {
+                "twinset_index_recall" => {
+                    "Share of the ten nearest that searches found, measured in idle time."
+                }
+                "twinset_index_recall_low" => "Lower end of its 95 % interval.",
+                "twinset_index_recall_high" => "Upper end of its 95 % interval.",
+                "twinset_index_recall_queries" => "Queries that it was measured on.",
+                _ => "Candidates that searches keep on the way; set by what was measured.",
+            };
+            for (labels, value) in values {
+                gauge(&mut out, name, std::mem::take(&mut help), &labels, value);
+            }
         }
         let mut first = true;
         for name in state.engine.catalogues()? {
