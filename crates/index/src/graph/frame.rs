@@ -17,11 +17,13 @@ use crate::{
 
 /// Cache lines that the front may fill when directions are learned.
 const MOST_LINES: usize = 4;
-/// Share of the variance that makes a front good enough to walk by if it saves half the lines or more, and if it
-/// saves less: the rest is coded in half-bytes, which is coarse for a tenth of a vector of few numbers.
-const ENOUGH: [f64; 2] = [0.9, 0.97];
-/// Vectors that directions are learned from at most.
-const SAMPLE: usize = 2048;
+/// Share of the variance, of vectors not learned from, that makes a front good enough to walk by.
+const ENOUGH: f64 = 0.88;
+/// Share that the rest may have for the root of its numbers. Half a byte a number leaves out a tenth of the rest's
+/// length, which spoils a distance by about twice this: little if many numbers share it.
+const COARSE: f64 = 0.005;
+/// Vectors looked at at most; directions are learned from every second of them, and judged by the others.
+const SAMPLE: usize = 4096;
 
 /// Numbers that the front of `lines` cache lines holds.
 pub(crate) fn front_of(lines: usize) -> usize {
@@ -59,22 +61,26 @@ impl Frame {
         let all = (dim + FACTORS).div_ceil(64);
         let most = (1..=MOST_LINES.min(all)).rev().map(front_of).find(|&front| front < dim);
         let step = count.div_ceil(SAMPLE).max(1);
-        let Some(most) = most.filter(|most| count / step >= 2 * most) else {
+        let Some(most) = most.filter(|most| count / step >= 4 * most) else {
             return Self::with(shape, centre, Vec::new(), all);
         };
-        let mut chosen = Vec::with_capacity(count / step * dim);
-        for x in sample.iter().step_by(step) {
-            chosen.extend(x.iter().zip(&centre).map(|(x, c)| x - c));
+        let [mut chosen, mut others] = [(); 2].map(|()| Vec::with_capacity(count / step / 2 * dim + dim));
+        for (at, x) in sample.iter().step_by(step).enumerate() {
+            let half = if at % 2 == 0 { &mut chosen } else { &mut others };
+            half.extend(x.iter().zip(&centre).map(|(x, c)| x - c));
         }
         let mut chance = Chance(0x6469_7265_6374);
         let found = learn::directions(&chosen, dim, most, &mut chance);
+        let shares = learn::shares(&found, &others, dim);
         let enough = |&lines: &usize| {
-            let share = ENOUGH[usize::from(2 * lines > all)];
-            front_of(lines) <= most && found.shares[front_of(lines) - 1] >= share
+            let front = front_of(lines);
+            front <= most
+                && shares[front - 1] >= ENOUGH
+                && 1.0 - shares[front - 1] <= COARSE * ((dim - front) as f64).sqrt()
         };
         match (1..all).find(enough) {
             Some(lines) => {
-                let basis = learn::mix(&found.rows[..front_of(lines) * dim], dim, &mut chance);
+                let basis = learn::mix(&found[..front_of(lines) * dim], dim, &mut chance);
                 Self::with(shape, centre, basis, lines)
             }
             None => Self::with(shape, centre, Vec::new(), all),

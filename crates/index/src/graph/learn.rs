@@ -8,15 +8,8 @@ use rayon::prelude::*;
 /// Rounds; after two the share that is caught grows by less than a thousandth.
 const ROUNDS: usize = 3;
 
-/// Orthonormal rows with the share of the sample's variance that the first one, two, ... of them catch.
-pub(crate) struct Directions {
-    pub(crate) rows: Vec<f32>,
-    /// Ascending, at most 1.
-    pub(crate) shares: Vec<f64>,
-}
-
 /// About the best `count` directions of `sample`, which is centred rows of `dim` numbers; most important first.
-pub(crate) fn directions(sample: &[f32], dim: usize, count: usize, chance: &mut Chance) -> Directions {
+pub(crate) fn directions(sample: &[f32], dim: usize, count: usize, chance: &mut Chance) -> Vec<f32> {
     let kernels = Kernels::detected();
     let mut rows: Vec<f32> = (0..count * dim).map(|_| chance.bell()).collect();
     orthonormalise(&mut rows, dim, chance);
@@ -41,16 +34,22 @@ pub(crate) fn directions(sample: &[f32], dim: usize, count: usize, chance: &mut 
         energies.sort_by(|a, b| b.total_cmp(a));
         orthonormalise(&mut rows, dim, chance);
     }
-    let all: f64 = sample.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    rows
+}
+
+/// Share of the variance of `sample` that the first one, two, ... of the orthonormal `rows` catch; at most 1.
+pub(crate) fn shares(rows: &[f32], sample: &[f32], dim: usize) -> Vec<f64> {
+    let kernels = Kernels::detected();
+    let squares = |x: &[f32]| x.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
+    let all = squares(sample);
     let mut caught = 0.0;
-    let shares = energies
-        .iter()
-        .map(|energy| {
-            caught += energy;
+    rows.chunks_exact(dim)
+        .map(|row| {
+            let dots: Vec<f32> = sample.chunks_exact(dim).map(|x| (kernels.dot)(row, x)).collect();
+            caught += squares(&dots);
             if all > 0.0 { (caught / all).min(1.0) } else { 1.0 }
         })
-        .collect();
-    Directions { rows, shares }
+        .collect()
 }
 
 /// Other rows that span the same, none of them more important than another.
@@ -122,9 +121,10 @@ mod tests {
             x.iter_mut().for_each(|x| *x += 0.01 * chance.bell());
         }
         let found = directions(&sample, dim, 8, &mut chance);
-        assert!(found.shares[hidden - 1] > 0.99 && found.shares[7] <= 1.0, "{:?}", found.shares);
-        let mixed = mix(&found.rows, dim, &mut chance);
-        for rows in [&found.rows, &mixed] {
+        let caught = shares(&found, &sample, dim);
+        assert!(caught[hidden - 1] > 0.99 && caught[7] <= 1.0, "{caught:?}");
+        let mixed = mix(&found, dim, &mut chance);
+        for rows in [&found, &mixed] {
             for (i, a) in rows.chunks_exact(dim).enumerate() {
                 for (j, b) in rows.chunks_exact(dim).enumerate() {
                     let dot: f32 = a.iter().zip(b).map(|(a, b)| a * b).sum();
