@@ -186,6 +186,11 @@ impl<R: Read> Table<R> {
         }
     }
 
+    /// Whether more may follow the byte at `at` of the present text that has not been read yet.
+    fn is_last(&self, at: usize) -> bool {
+        !self.ended && self.start + at + 1 == self.buf.len()
+    }
+
     fn ends_line(&self, text: &[u8], at: usize) -> Option<usize> {
         match text[at] {
             b'\n' => Some(1),
@@ -228,6 +233,7 @@ impl<R: Read> Table<R> {
                         let after = i + 1 + text[i + 1..].iter().take_while(|b| **b == b' ').count();
                         match text.get(after) {
                             None if !self.ended => return Attempt::More,
+                            Some(b'\r') if self.is_last(after) => return Attempt::More,
                             None => {
                                 i = after;
                                 break;
@@ -240,6 +246,9 @@ impl<R: Read> Table<R> {
                             Some(_) if !crossed => {}
                             Some(_) => return Attempt::Broken("a quote opens and closes in another row"),
                         }
+                    }
+                    if byte == b'\r' && self.is_last(i) {
+                        return Attempt::More;
                     }
                     if let Some(width) = self.ends_line(text, i) {
                         (crossed, lines) = (true, lines + 1);
@@ -258,7 +267,7 @@ impl<R: Read> Table<R> {
                 let mut end = at + len.unwrap_or(text.len() - at);
                 // A CR inside a line of a file whose lines end otherwise.
                 while end < text.len() && text[end] == b'\r' && self.ends_line(text, end).is_none() {
-                    if end + 1 == text.len() && !self.ended {
+                    if self.is_last(end) {
                         return Attempt::More;
                     }
                     let next =
@@ -281,7 +290,7 @@ impl<R: Read> Table<R> {
                 at += 1;
                 continue;
             }
-            if text[at] == b'\r' && at + 1 == text.len() && !self.ended {
+            if text[at] == b'\r' && self.is_last(at) {
                 return Attempt::More;
             }
             let width = self.ends_line(text, at).unwrap_or(1);

@@ -98,11 +98,8 @@ async fn bodies_share_a_budget() {
         ..ServerOptions::default()
     };
     let served = served(options).await;
-    let mut holding = served.connect();
     let head =
         "POST /v1/detect HTTP/1.1\r\nhost: x\r\ncontent-type: image/jpeg\r\ncontent-length: 200000\r\n\r\n";
-    holding.write_all(head.as_bytes()).expect("sent");
-    holding.write_all(&vec![0; 60 << 10]).expect("sent");
     let one = picture([200, 30, 30]);
     let sent = [
         format!(
@@ -115,15 +112,17 @@ async fn bodies_share_a_budget() {
     ]
     .concat();
     loop {
+        let mut holding = served.connect();
+        holding.write_all(head.as_bytes()).expect("sent");
+        holding.write_all(&vec![0; 60 << 10]).expect("sent");
+        tokio::time::sleep(Duration::from_millis(50)).await;
         let answer = served.exchange(sent.clone(), "\r\n\r\n").await;
         if answer.starts_with("HTTP/1.1 503") {
             assert!(answer.to_lowercase().contains("retry-after"), "{answer}");
             break;
         }
-        // The bytes of the other one may still be on their way.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        // The bytes of the first one were still on their way: then it was the one beyond the budget. Again.
     }
-    drop(holding);
     loop {
         let answer = served.exchange(sent.clone(), "\r\n\r\n").await;
         if !answer.starts_with("HTTP/1.1 503") {
