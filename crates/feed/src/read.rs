@@ -164,7 +164,11 @@ pub fn read<'a>(input: Box<dyn Read + 'a>, settings: &Settings, sink: &'a mut Si
     };
     head.truncate(filled);
     let shown = String::from_utf8_lossy(&head).into_owned();
-    let (format, skip) = recognise::recognise(&shown, settings.mapping.is_some())?;
+    let (format, skip) = match recognise::recognise(&shown, settings.mapping.is_some()) {
+        Ok(found) => found,
+        // Too little came to know it by: what broke it off says more.
+        Err(error) => return Err(broken.map_or(error, |broken| limit(FeedError::Io(broken)))),
+    };
     let summary = Summary {
         format: format.clone(),
         encoding: "UTF-8",
