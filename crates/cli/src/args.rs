@@ -138,7 +138,7 @@ pub(crate) struct CreateKey {
     /// Only this catalogue; may be repeated [default: all]
     #[arg(long = "catalogue", short, value_name = "NAME")]
     pub(crate) catalogues: Vec<CatalogueName>,
-    /// A web site whose pages may use it, such as https://shop.example; may be repeated [default: none but ours]
+    /// A web site whose pages may use it, such as `https://shop.example`; may be repeated [default: none but ours]
     #[arg(long = "origin", value_name = "ORIGIN")]
     pub(crate) origins: Vec<String>,
     /// How often it may be used, such as 300/m [default: no limit; public keys 600/m]
