@@ -1,4 +1,4 @@
-//! Is the same garment told from its near twins? [`retrieval`](crate::retrieval) on the generator's frozen set:
+//! Is the same garment told from its near twins? [`crate::retrieval`] on the generator's frozen set:
 //! for each product a sister in another colourway and one of another cloth stand in the gallery.
 use crate::retrieval::{self, Options, QueryBox};
 use crate::{EvalError, Models, Progress, Watch};

@@ -34,7 +34,7 @@ pub const INPUTS: [&str; 7] =
 pub const WHOLE_INPUTS: [&str; 1] = [INPUTS[0]];
 
 impl Evidence {
-    /// What the regression takes in; both cosines as their [`nearness`].
+    /// What the regression takes in; both cosines as their `nearness`.
     #[must_use]
     pub fn inputs(&self) -> [f32; INPUTS.len()] {
         let m = self.measures;
