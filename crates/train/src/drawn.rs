@@ -31,7 +31,7 @@ pub(crate) fn pair(seed: u64, rng: &mut ChaCha8Rng) -> Pair {
             category: place(&CATEGORIES, spec.category.name()),
             kind: -1,
             pattern: place(&PATTERNS, spec.attributes.pattern.name()),
-            teachers: [-1; 2],
+            lessons: [None; 2],
             same_picture: false,
         };
     }

@@ -49,6 +49,8 @@ impl Default for EmbedderArchitecture {
 pub(crate) struct Outputs {
     /// `[n, dim]`, length 1.
     pub(crate) embedding: Tensor<2>,
+    /// `[n * cells, channels]`: the last map, cells row by row, before pooling.
+    pub(crate) cells: Tensor<2>,
     /// `[n, categories]` logits.
     pub(crate) category: Tensor<2>,
     /// `[n, patterns]` logits.
@@ -80,6 +82,7 @@ pub(crate) fn forward(
     let [n, c, h, w] = x.dims();
     // GeM with p = 3.
     let x = relu(x).clamp_min(1e-6);
+    let cells = x.clone().permute([0, 2, 3, 1]).reshape([n * h * w, c]);
     let pooled = (x.clone() * x.clone() * x).reshape([n, c, h * w]).mean_dim(2).reshape([n, c]);
     let pooled = pooled.add_scalar(1e-12).log().mul_scalar(1.0 / 3.0).exp();
     let neck = pass.batch_norm("neck", pooled);
@@ -88,6 +91,7 @@ pub(crate) fn forward(
     let flat = local.permute([0, 2, 3, 1]).reshape([n * grid * grid, arch.local_dim + 1]);
     Outputs {
         embedding: unit(linear(pass, "head", neck.clone(), arch.dim)),
+        cells,
         category: linear(pass, "category", neck.clone(), categories),
         pattern: linear(pass, "pattern", neck, arch.patterns.len()),
         tokens: unit(flat.clone().slice([0..n * grid * grid, 0..arch.local_dim])),

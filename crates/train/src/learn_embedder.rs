@@ -15,12 +15,13 @@ use crate::{
     error::TrainError,
     layers::{linear, unit},
     losses::{
-        Correspondence, Label, Memory, Teaching, cross_entropy, distillation, local_contrast,
-        supervised_contrastive,
+        Correspondence, Label, Memory, Teaching, cell_distillation, cross_entropy, distillation,
+        local_contrast, supervised_contrastive,
     },
     params::{Init, Params, Pass, host},
     run::{self, Learner, Maker, Progress, RateSearch, TrainOptions, Watched, find_rate, in_parallel, train},
     sources::{SourcePaths, Sources},
+    teacher::Lesson,
 };
 
 struct Batch {
@@ -30,6 +31,8 @@ struct Batch {
     patterns: Vec<i32>,
     kinds: Vec<i32>,
     teaching: Teaching,
+    /// Rows are cells of the last map.
+    cell_teaching: Teaching,
     points: Correspondence,
 }
 
@@ -42,6 +45,30 @@ struct Views<'a> {
 /// Side of the grid of local tokens: the map after two stages.
 fn grid(arch: &EmbedderArchitecture) -> usize {
     arch.side / 8
+}
+
+/// Side of the last map.
+fn last_grid(arch: &EmbedderArchitecture) -> usize {
+    arch.side >> (1 + arch.stages.len())
+}
+
+impl Views<'_> {
+    /// What the teacher's map says for the cells of a view's last map, by cell.
+    fn cells(&self, lesson: Lesson, view: &View) -> Vec<(usize, Vec<f32>)> {
+        let grid = last_grid(self.arch);
+        let cell = self.arch.side as f32 / grid as f32;
+        (0..grid * grid)
+            .filter_map(|i| {
+                let (x, y) = ((i % grid) as f32 + 0.5, (i / grid) as f32 + 0.5);
+                let (x, y) = view.to_source.apply(x * cell, y * cell);
+                let shown = lesson
+                    .within
+                    .is_none_or(|r| (r.x..r.x + r.w).contains(&x) && (r.y..r.y + r.h).contains(&y));
+                let vector = shown.then(|| self.sources.teacher.at(lesson.row, x, y)).flatten()?;
+                Some((i, vector))
+            })
+            .collect()
+    }
 }
 
 /// Points a pair of views gives to the local loss.
@@ -59,7 +86,8 @@ impl Maker for Views<'_> {
             let views = [0, 1].map(|j| view(&pair.shots[j], side, self.arch.margin, &mut rng));
             let points =
                 if pair.same_picture { points(&views, side, grid(self.arch), &mut rng) } else { Vec::new() };
-            (pair, views, points)
+            let lessons = [0, 1].map(|j| pair.lessons[j].map_or(Vec::new(), |l| self.cells(l, &views[j])));
+            (pair, views, points, lessons)
         });
         let mut batch = Batch {
             pixels: Vec::with_capacity(2 * pairs * 3 * side * side),
@@ -67,20 +95,24 @@ impl Maker for Views<'_> {
             categories: Vec::new(),
             patterns: Vec::new(),
             kinds: Vec::new(),
-            teaching: Teaching { rows: Vec::new(), vectors: Vec::new(), dim: self.sources.teacher.dim },
+            teaching: Teaching::new(self.sources.teacher.dim),
+            cell_teaching: Teaching::new(self.sources.teacher.cell_dim),
             points: Correspondence { a: Vec::new(), b: Vec::new(), place: Vec::new() },
         };
         let cells = (grid(self.arch) * grid(self.arch)) as i32;
-        for (i, (pair, views, points)) in made.into_iter().enumerate() {
+        for (i, (pair, views, points, lessons)) in made.into_iter().enumerate() {
             for (j, v) in views.iter().enumerate() {
                 batch.pixels.extend_from_slice(&v.pixels);
                 batch.labels.push(pair.label);
                 batch.categories.push(pair.category);
                 batch.patterns.push(pair.pattern);
                 batch.kinds.push(pair.kind);
-                if let Ok(row) = usize::try_from(pair.teachers[j]) {
-                    batch.teaching.rows.push((2 * i + j) as i32);
-                    batch.teaching.vectors.extend_from_slice(self.sources.teacher.row(row));
+                if let Some(lesson) = pair.lessons[j] {
+                    let at = 2 * i + j;
+                    batch.teaching.push(at, self.sources.teacher.row(lesson.row));
+                    for (cell, vector) in &lessons[j] {
+                        batch.cell_teaching.push(at * last_grid(self.arch).pow(2) + cell, vector);
+                    }
                 }
             }
             for (a, b) in points {
@@ -175,6 +207,12 @@ impl Learner<Batch> for Embedding<'_> {
             total = total + teacher.clone().mul_scalar(4.0);
             parts.push(("teacher", teacher));
         }
+        if !batch.cell_teaching.rows.is_empty() {
+            let projection = linear(pass, "teacher_cells", out.cells.clone(), batch.cell_teaching.dim);
+            let cells = cell_distillation(pass, projection, &batch.cell_teaching);
+            total = total + cells.clone().mul_scalar(4.0);
+            parts.push(("cells", cells));
+        }
         (total, parts)
     }
 
@@ -264,7 +302,8 @@ pub(crate) fn throughput(steps: u64) -> f64 {
         categories: vec![0; n],
         patterns: vec![-1; n],
         kinds: vec![-1; n],
-        teaching: Teaching { rows: Vec::new(), vectors: Vec::new(), dim: 0 },
+        teaching: Teaching::new(0),
+        cell_teaching: Teaching::new(0),
         points: Correspondence { a: Vec::new(), b: Vec::new(), place: Vec::new() },
     };
     let memory = Memory::new(arch.dim, 4096);

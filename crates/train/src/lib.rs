@@ -20,6 +20,7 @@ mod losses;
 mod params;
 mod run;
 mod sources;
+mod teacher;
 mod trunk;
 
 pub use adapt::{Gain, gain};

@@ -149,6 +149,17 @@ pub(crate) struct Teaching {
     pub(crate) dim: usize,
 }
 
+impl Teaching {
+    pub(crate) fn new(dim: usize) -> Self {
+        Self { rows: Vec::new(), vectors: Vec::new(), dim }
+    }
+
+    pub(crate) fn push(&mut self, row: usize, vector: &[f32]) {
+        self.rows.push(row as i32);
+        self.vectors.extend_from_slice(vector);
+    }
+}
+
 /// Distillation: cosine between a projection of the embedding and the teacher's vector, and equal similarities between
 /// all pairs of rows (relational distillation, Park et al., 2019).
 pub(crate) fn distillation(
@@ -157,14 +168,25 @@ pub(crate) fn distillation(
     projection: Tensor<2>,
     teaching: &Teaching,
 ) -> Tensor<1> {
-    let n = teaching.rows.len();
-    let rows = Tensor::<1, Int>::from_data(TensorData::new(teaching.rows.clone(), [n]), pass.device());
-    let teacher = pass.constant(teaching.vectors.clone(), [n, teaching.dim]);
+    let (rows, teacher) = taught(pass, teaching);
     let student = embedding.clone().select(0, rows.clone());
     let cosine = (unit(projection.select(0, rows)) * teacher.clone()).sum_dim(1).mean();
     let gap = student.clone().matmul(student.transpose()) - teacher.clone().matmul(teacher.transpose());
     let relation = (gap.clone() * gap).mean();
     relation.mul_scalar(4.0) + cosine.neg().add_scalar(1.0)
+}
+
+/// Distillation of the map (FitNets, Romero et al., 2015): cosine between projected cells, `[n, teacher]`, and what the
+/// teacher's map holds at the same points.
+pub(crate) fn cell_distillation(pass: &Pass<'_>, projection: Tensor<2>, teaching: &Teaching) -> Tensor<1> {
+    let (rows, teacher) = taught(pass, teaching);
+    (unit(projection.select(0, rows)) * teacher).sum_dim(1).mean().neg().add_scalar(1.0)
+}
+
+fn taught(pass: &Pass<'_>, teaching: &Teaching) -> (Tensor<1, Int>, Tensor<2>) {
+    let n = teaching.rows.len();
+    let rows = Tensor::<1, Int>::from_data(TensorData::new(teaching.rows.clone(), [n]), pass.device());
+    (rows, pass.constant(teaching.vectors.clone(), [n, teaching.dim]))
 }
 
 /// Pairs of token rows that show the same point of a garment.

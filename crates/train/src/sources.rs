@@ -17,6 +17,7 @@ use crate::{
     categories,
     error::TrainError,
     losses::Label,
+    teacher::{Lesson, Teacher},
 };
 
 /// One boxed thing in one picture.
@@ -30,24 +31,11 @@ pub(crate) struct Article {
     pub(crate) category: i32,
     /// What its box shows: an article, or the whole person wearing it.
     shown: usize,
-    /// Row of the teacher's features; negative when it has none.
-    pub(crate) teacher: i32,
+    /// Row of the teacher's features, where it has one.
+    pub(crate) teacher: Option<usize>,
     /// What its set calls it, finer than our categories; negative when unknown.
     pub(crate) kind: i32,
     has_mask: bool,
-}
-
-/// Features of a teacher network, centred and of length 1.
-#[derive(Debug, Default)]
-pub(crate) struct Teacher {
-    pub(crate) dim: usize,
-    rows: Vec<f32>,
-}
-
-impl Teacher {
-    pub(crate) fn row(&self, i: usize) -> &[f32] {
-        &self.rows[i * self.dim..][..self.dim]
-    }
 }
 
 /// What to read.
@@ -93,7 +81,7 @@ pub(crate) struct Pair {
     pub(crate) category: i32,
     pub(crate) kind: i32,
     pub(crate) pattern: i32,
-    pub(crate) teachers: [i32; 2],
+    pub(crate) lessons: [Option<Lesson>; 2],
     /// Both shots come from the same picture: their points correspond.
     pub(crate) same_picture: bool,
 }
@@ -233,7 +221,7 @@ impl Sources {
                     label,
                     category: sold_as.map_or(-1, |c| c as i32),
                     shown: shown_as(sold_as, has_mask && !street),
-                    teacher: taught.get(&(row.file.clone(), number)).map_or(-1, |r| *r as i32),
+                    teacher: taught.get(&(row.file.clone(), number)).copied(),
                     kind: self.kind(&name, text),
                     has_mask: has_mask && !street,
                 };
@@ -326,16 +314,17 @@ impl Sources {
         })
     }
 
-    fn shot(&self, a: &Article, rng: &mut ChaCha8Rng) -> Option<Shot> {
+    fn shot(&self, a: &Article, rng: &mut ChaCha8Rng) -> Option<(Shot, Option<Lesson>)> {
         let photo = self.photo(a.set, a.row)?;
+        let lesson = |within| a.teacher.map(|row| Lesson { row, within });
         if a.has_mask
             && rng.random_bool(0.55)
             && let (Some(cutout), Some(ground)) = (self.cutout(a, &photo), self.ground(rng))
         {
-            return Some(paste(&cutout, &ground, 288, rng));
+            return Some((paste(&cutout, &ground, 288, rng), lesson(a.rect)));
         }
         let rect = a.rect.unwrap_or_else(|| photo.frame());
-        Some(Shot { photo, rect, to_source: Affine::IDENTITY })
+        Some((Shot { photo, rect, to_source: Affine::IDENTITY }, lesson(None)))
     }
 
     /// Two views of one product, drawn by chance.
@@ -359,14 +348,17 @@ impl Sources {
                 std::mem::swap(&mut i, &mut j);
             }
             let (a, b) = (&self.articles[i], &self.articles[j]);
-            let (Some(first), Some(second)) = (self.shot(a, rng), self.shot(b, rng)) else { continue };
+            let (Some((first, lesson)), Some((second, other))) = (self.shot(a, rng), self.shot(b, rng))
+            else {
+                continue;
+            };
             return Pair {
                 shots: [first, second],
                 label: a.label,
                 category: a.category,
                 kind: a.kind,
                 pattern: -1,
-                teachers: [a.teacher, b.teacher],
+                lessons: [lesson, other],
                 same_picture: i == j,
             };
         }
@@ -480,55 +472,4 @@ fn fill_holes(mask: &[u8], w: usize, h: usize) -> Vec<u8> {
         }
     }
     out
-}
-
-impl Teacher {
-    /// Reads `SET.teacher.csv` and `.fbin`; returns the row of (file, number of the box).
-    fn add(&mut self, dir: &Path, set: &str) -> Result<HashMap<(String, usize), usize>, TrainError> {
-        let (csv, fbin) = (dir.join(format!("{set}.teacher.csv")), dir.join(format!("{set}.teacher.fbin")));
-        if !csv.exists() {
-            return Ok(HashMap::new());
-        }
-        let bad = |reason: &str| TrainError::Teacher { path: fbin.clone(), reason: reason.into() };
-        let bytes = std::fs::read(&fbin).map_err(|e| TrainError::io(&fbin, e))?;
-        let number =
-            |i: usize| bytes.get(i..i + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize);
-        let (rows, dim) = number(0).zip(number(4)).ok_or_else(|| bad("the header is cut off"))?;
-        if rows.checked_mul(dim).and_then(|n| n.checked_mul(4)) != Some(bytes.len() - 8) {
-            return Err(bad("its size does not fit its header"));
-        }
-        if self.dim != 0 && self.dim != dim {
-            return Err(bad("another length than the other sets' features"));
-        }
-        self.dim = dim;
-        let first = self.rows.len() / dim;
-        self.rows.extend(bytes[8..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
-        let text = std::fs::read_to_string(&csv).map_err(|e| TrainError::io(&csv, e))?;
-        let mut seen: HashMap<String, usize> = HashMap::new();
-        let mut out = HashMap::new();
-        for (i, line) in text.lines().skip(1).enumerate() {
-            let file = line.split(',').next().unwrap_or_default().to_owned();
-            let n = seen.entry(file.clone()).or_insert(0);
-            out.insert((file, *n), first + i);
-            *n += 1;
-        }
-        if out.len() == rows { Ok(out) } else { Err(bad("its table has another number of rows")) }
-    }
-
-    /// Subtracts the mean: raw features of all pictures lie close together.
-    fn centre(&mut self) {
-        if self.dim == 0 {
-            return;
-        }
-        let n = self.rows.len() / self.dim;
-        let mut mean = vec![0.0f64; self.dim];
-        for row in self.rows.chunks_exact(self.dim) {
-            mean.iter_mut().zip(row).for_each(|(m, v)| *m += f64::from(*v) / n as f64);
-        }
-        for row in self.rows.chunks_exact_mut(self.dim) {
-            row.iter_mut().zip(&mean).for_each(|(v, m)| *v -= *m as f32);
-            let length = row.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-9);
-            row.iter_mut().for_each(|v| *v /= length);
-        }
-    }
 }
