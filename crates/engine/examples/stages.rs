@@ -69,7 +69,12 @@ fn product(n: u32) -> ProductPut {
 
 /// A thing with stripes and spots on a pale ground.
 fn draw(n: u32, width: u32, height: u32) -> Vec<u8> {
-    let mix = |salt: u32| (n.wrapping_mul(2_654_435_761).wrapping_add(salt.wrapping_mul(40_503)) >> 11) as u8;
+    // Every number gives another picture (SplitMix64, Steele et al., 2014).
+    let mix = |salt: u32| {
+        let mut z = (u64::from(n) << 8 | u64::from(salt)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (z ^ (z >> 27)) as u8
+    };
     let (one, two) = ([mix(1), mix(2), mix(3)], [mix(4), mix(5), mix(6)]);
     let (stripe, slope) = (4 + u32::from(mix(7) % 28), u32::from(mix(8) % 5));
     let mut rgb = Vec::with_capacity((width * height * 3) as usize);

@@ -1,6 +1,7 @@
-//! `kill -9` of the server during writes, searches, a sync and a snapshot; nothing that was acknowledged is lost or doubled.
+//! `kill -9` of an import, and of the server during writes, searches, a sync and a snapshot; nothing that was acknowledged is
+//! lost or doubled.
 //!
-//! A ledger holds what was asked and what was acknowledged. `TWINSET_KILLS` (default 3) says how often the server dies,
+//! Of the server a ledger holds what was asked and what was acknowledged. `TWINSET_KILLS` (default 3) says how often the server dies,
 //! `TWINSET_KILL_WRITES` (default 200) how many writes are asked of each life. The seed is printed with every failure.
 
 use crate::house::{House, Running, text};
@@ -187,4 +188,59 @@ fn no_kill_loses_or_doubles_what_was_acknowledged() {
         house.run(&["snapshot", "restore", copy["file"].as_str().unwrap(), "-c", "copy"]).ended(0);
     }
     println!("{kills} kills, {} acknowledged writes, ready again within {slowest:?}", ledger.acknowledged);
+}
+
+/// An import dies 50 times at random moments. What was there before is there after, and the same command finishes the job;
+/// when it comes to its end before its kill, another catalogue is begun.
+#[test]
+fn a_killed_import_is_finished_by_the_same_command() {
+    const PRODUCTS: usize = 150;
+    let house = House::new();
+    let pictures = house.pictures(PRODUCTS as u64);
+    let (mut kills, mut catalogue, mut known) = (0, 0, Vec::new());
+    let finish = |catalogue: &str| {
+        let import = ["import", text(&pictures), "-c", catalogue, "--json"];
+        let report = house.run(&import).ended(0).json();
+        let made: u64 = ["created", "unchanged", "updated"].iter().filter_map(|n| report[n].as_u64()).sum();
+        assert_eq!(made, PRODUCTS as u64, "{report}");
+        assert_eq!(listed(&house, catalogue).len(), PRODUCTS);
+        let status = house.run(&["index", "status", "-c", catalogue, "--json"]).ended(0).json();
+        assert_eq!(status["items"], 2 * PRODUCTS, "{status}");
+    };
+    for moment in 0.. {
+        let name = format!("shop-{catalogue}");
+        let mut import = house.command(&["import", text(&pictures), "-c", &name, "--quiet"]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(random(moment) % 400));
+        let ended = import.try_wait().unwrap();
+        if ended.is_none() {
+            import.kill().unwrap();
+            import.wait().unwrap();
+            kills += 1;
+        }
+        if ended.is_none_or(|status| status.code() != Some(0)) {
+            assert!(ended.is_none(), "moment {moment}: {ended:?}");
+            let now = listed(&house, &name);
+            assert!(known.iter().all(|id| now.contains(id)), "moment {moment}: {known:?} became {now:?}");
+            known = now;
+        } else {
+            finish(&name);
+            (catalogue, known) = (catalogue + 1, Vec::new());
+        }
+        if kills == 50 {
+            return finish(&format!("shop-{catalogue}"));
+        }
+    }
+}
+
+/// Ids of all products, each once; none where the catalogue is not there yet.
+fn listed(house: &House, catalogue: &str) -> Vec<String> {
+    let answer = house.run(&["list", "-c", catalogue, "-n", "0", "--json"]);
+    if answer.stdout().is_empty() {
+        return Vec::new();
+    }
+    let answer = answer.ended(0).json();
+    let items = answer["items"].as_array().or(answer.as_array()).unwrap();
+    let ids: Vec<String> = items.iter().map(|i| i["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+    ids
 }
