@@ -342,7 +342,7 @@ fn products(core: &Core, rows: HashSet<u32>) -> Result<HashMap<u32, Product>> {
 fn rerank(core: &Core, query: &Described, candidates: &mut [Candidate]) -> Result<usize> {
     let start = Instant::now();
     let fusion = core.shared.vision.fusion();
-    let (mut compared, mut least) = (0, 1.0f32);
+    let mut seen = Vec::new();
     for candidate in candidates.iter_mut().take(fuse::RERANKED) {
         if start.elapsed() >= fuse::RERANK_BUDGET {
             break;
@@ -350,15 +350,18 @@ fn rerank(core: &Core, query: &Described, candidates: &mut [Candidate]) -> Resul
         let Some(features) = features(core, &candidate.placement.picture)? else { continue };
         let comparison = compare_parts(&query.local, &features.local);
         let evidence = fuse::evidence(candidate.cosine, &comparison, &query.attributes, &features.attributes);
-        candidate.score = fusion.score(&evidence);
-        least = least.min(candidate.score);
+        seen.push((candidate.group.clone(), evidence));
         (candidate.comparison, candidate.features) = (Some(comparison), Some(features));
-        compared += 1;
     }
+    let number = seen.len();
+    let scores = fusion.score_among(seen);
+    let least = scores.iter().copied().fold(1.0, f32::min);
+    let compared = candidates.iter_mut().filter(|c| c.comparison.is_some());
+    compared.zip(&scores).for_each(|(candidate, score)| candidate.score = *score);
     for candidate in candidates.iter_mut().filter(|c| c.comparison.is_none()) {
         candidate.score = fuse::left_out(fusion, candidate.cosine, least);
     }
-    Ok(compared)
+    Ok(number)
 }
 
 /// What is kept of a picture. Where that is damaged (it was counted) the picture is looked at again and the new

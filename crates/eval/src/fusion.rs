@@ -1,15 +1,15 @@
 //! Fits the fusion of an embedder on training pictures: which weights make the score the probability that a query
 //! and a catalogue picture show the same product.
 //!
-//! Pairs come from searches: for each query all candidates that were compared. Every query counts twice, once with
-//! its product there and once without, so others weigh double. Data sets count alike, whatever their size. What the
-//! weights give is then calibrated on the best hit of each search.
+//! Pairs come from searches: for each query all candidates that were compared. Every query is asked twice, once with
+//! its product there and once without. Data sets count alike, whatever their size. What the weights give is then
+//! calibrated on the best hit of each search (Platt 1999): the hit that the verdict is about.
 use crate::retrieval::{Options, Pair, QueryBox, ask_all};
 use crate::{EvalError, Models, Watch};
 use serde::Serialize;
 use std::path::Path;
 use twinset_dataset::DataSet;
-use twinset_local::{Fusion, Logistic};
+use twinset_local::{Evidence, Fusion, Logistic, inputs_among};
 
 /// Pull of every weight towards zero, in pairs: keeps weights finite where training pairs are separable.
 const RIDGE: f64 = 1.0;
@@ -82,18 +82,16 @@ struct Search {
     weight: f64,
 }
 
-impl Search {
-    /// What was compared for being near.
-    fn candidates(&self) -> impl Iterator<Item = &Pair> {
-        self.pairs.iter().filter(|p| !p.anywhere)
-    }
+/// A candidate with the product it shows.
+type Seen = (u32, Evidence);
 
-    /// The best hit by `odds`: with the product in the gallery, then with it taken out.
-    fn best(&self, odds: impl Fn(&Pair) -> f64) -> impl Iterator<Item = (f64, bool)> {
-        let mut all: Vec<(f64, bool)> = self.candidates().map(|p| (odds(p), p.same)).collect();
-        all.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let absent = all.iter().find(|(_, same)| !same).copied();
-        all.first().copied().into_iter().chain(absent)
+impl Search {
+    /// What was compared for being near, and whether it is the same: with its product there, and without.
+    fn asked(&self) -> [(Vec<Seen>, Vec<bool>); 2] {
+        let near = || self.pairs.iter().filter(|p| !p.anywhere);
+        let split =
+            |pairs: &mut dyn Iterator<Item = &Pair>| pairs.map(|p| ((p.product, p.evidence), p.same)).unzip();
+        [split(&mut near()), split(&mut near().filter(|p| !p.same))]
     }
 }
 
@@ -109,65 +107,94 @@ pub fn fit(sources: &[Options], models: &Models, watch: Watch<'_>) -> Result<Fit
         let weight = 1000.0 / of_set.len().max(1) as f64;
         searches.extend(of_set.into_iter().map(|pairs| Search { pairs, weight }));
     }
-    let candidates = || searches.iter().flat_map(|s| s.candidates().map(|p| (p, s.weight)));
-    let (pairs, same) = (candidates().count(), candidates().filter(|(p, _)| p.same).count());
+    let near = || searches.iter().flat_map(|s| s.pairs.iter().filter(|p| !p.anywhere));
+    let (pairs, same) = (near().count(), near().filter(|p| p.same).count());
     if same == 0 || same == pairs {
         return Err(EvalError::Nothing(format!("{pairs} pairs, {same} of them the same; a fit needs both")));
     }
-    let fit = |inputs: &dyn Fn(&Pair) -> Vec<f64>| {
-        let sample = |(p, weight): (&Pair, f64)| {
-            let weight = weight * if p.same { 1.0 } else { 2.0 };
-            Sample { inputs: inputs(p), same: p.same, weight }
-        };
-        let raw = logistic(&candidates().map(sample).collect::<Vec<_>>());
-        calibrated(raw, &searches, inputs)
-    };
-    let all = |p: &Pair| p.evidence.inputs().map(f64::from).to_vec();
     let mut fusion = Fusion {
         embedder: Some(models.embedder_package.hash().to_string()),
-        compared: fit(&all),
-        whole: fit(&|p| vec![f64::from(p.evidence.inputs()[0])]),
+        compared: regression(&searches, |e| e.inputs().map(f64::from).to_vec()),
+        among: Logistic { bias: 0.0, weights: vec![1.0, 0.0] },
+        whole: regression(&searches, |e| vec![f64::from(e.inputs()[0])]),
         same_from: 1.0,
         similar_from: 0.0,
     };
+    fusion.among = among(&searches, &fusion);
     let best_other = |s: &Search| {
-        s.candidates().filter(|p| !p.same).map(|p| fusion.score(&p.evidence)).fold(0.0, f32::max)
+        let [_, (seen, _)] = s.asked();
+        fusion.score_among(seen).into_iter().fold(0.0, f32::max)
     };
     let same_from = quantile(searches.iter().map(best_other).collect(), 1.0 - FALSE_SAME).clamp(0.3, 0.95);
     let anywhere = searches.iter().flat_map(|s| s.pairs.iter().filter(|p| p.anywhere));
     let unlike = quantile(anywhere.map(|p| fusion.score(&p.evidence)).collect(), 1.0 - FALSE_SIMILAR);
     fusion.same_from = same_from;
     fusion.similar_from = unlike.clamp(0.001, same_from / 2.0);
-    let loss = |probability: &dyn Fn(&Pair) -> f64| {
-        let right = |p: &Pair| if p.same { probability(p) } else { 1.0 - probability(p) };
-        let (sum, weights) = candidates().fold((0.0, 0.0), |(sum, weights), (p, weight)| {
-            (sum - weight * right(p).max(1e-12).ln(), weights + weight)
-        });
+    let loss = |score: &dyn Fn(Vec<Seen>) -> Vec<f32>| {
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for search in &searches {
+            for (seen, same) in search.asked() {
+                for (score, same) in score(seen).into_iter().zip(same) {
+                    let right = f64::from(if same { score } else { 1.0 - score });
+                    sum -= search.weight * right.max(1e-12).ln();
+                    weights += search.weight;
+                }
+            }
+        }
         sum / weights
     };
-    let loss = [loss(&|_| 0.5), loss(&|p| f64::from(fusion.score(&p.evidence)))];
+    let loss = [loss(&|seen| vec![0.5; seen.len()]), loss(&|seen| fusion.score_among(seen))];
     Ok(Fitted { queries: searches.len(), pairs: [pairs, same], loss, fusion })
 }
 
-/// The same order, with odds that hold for the best hit of a search, whether its product is there or not (Platt
-/// 1999): the hit that the verdict is about.
-fn calibrated(raw: Logistic, searches: &[Search], inputs: &dyn Fn(&Pair) -> Vec<f64>) -> Logistic {
-    let odds = |p: &Pair| {
-        let products = raw.weights.iter().zip(inputs(p)).map(|(w, x)| f64::from(*w) * x);
+/// One regression over all candidates of all searches, then its odds set right for the best hit of a search.
+fn regression(searches: &[Search], inputs: impl Fn(&Evidence) -> Vec<f64>) -> Logistic {
+    // All candidates of a question, as the regression sees them.
+    let questions: Vec<Vec<Sample>> = searches
+        .iter()
+        .flat_map(|s| s.asked().map(|(seen, same)| (seen, same, s.weight)))
+        .map(|(seen, same, weight)| {
+            let sample = |((_, e), same): (&Seen, bool)| Sample { inputs: inputs(e), same, weight };
+            seen.iter().zip(same).map(sample).collect()
+        })
+        .collect();
+    let raw = logistic(questions.iter().flatten());
+    let odds = |s: &Sample| {
+        let products = raw.weights.iter().zip(&s.inputs).map(|(w, x)| f64::from(*w) * x);
         f64::from(raw.bias) + products.sum::<f64>()
     };
-    let samples: Vec<Sample> = searches
-        .iter()
-        .flat_map(|s| s.best(odds).map(move |hit| (hit, s.weight)))
-        .map(|((odds, same), weight)| Sample { inputs: vec![odds], same, weight })
-        .collect();
-    let Logistic { bias, weights } = logistic(&samples);
+    let best = questions.iter().filter_map(|q| q.iter().max_by(|a, b| odds(a).total_cmp(&odds(b))));
+    let best: Vec<Sample> =
+        best.map(|s| Sample { inputs: vec![odds(s)], same: s.same, weight: s.weight }).collect();
+    let Logistic { bias, weights } = logistic(best.iter());
     // A scale that is not positive would turn the order around: too few pairs to calibrate on.
-    let scale = weights[0];
+    let scale = weights.first().copied().unwrap_or(0.0);
     if scale <= 0.0 {
         return raw;
     }
     Logistic { bias: scale * raw.bias + bias, weights: raw.weights.iter().map(|w| scale * w).collect() }
+}
+
+/// What the odds of the best hit of a search are worth, and its lead.
+fn among(searches: &[Search], fusion: &Fusion) -> Logistic {
+    let mut best = Vec::new();
+    for (seen, same) in searches.iter().flat_map(Search::asked) {
+        let seen: Vec<(u32, f32)> = seen.iter().map(|(product, e)| (*product, fusion.log_odds(e))).collect();
+        let Some(inputs) = inputs_among(&seen) else { continue };
+        let rows = inputs.into_iter().zip(same);
+        best.extend(rows.max_by(|a, b| a.0[0].total_cmp(&b.0[0])));
+    }
+    let weight = 1000.0 / best.len().max(1) as f64;
+    let samples: Vec<Sample> = best
+        .into_iter()
+        .map(|(inputs, same)| Sample { inputs: inputs.map(f64::from).to_vec(), same, weight })
+        .collect();
+    let fitted = logistic(samples.iter());
+    // A lead rises at least as fast as the odds, so this keeps their order; otherwise there were too few searches.
+    match fitted.weights[..] {
+        [odds, lead] if lead >= 0.0 && odds + lead > 0.0 => fitted,
+        _ => fusion.among.clone(),
+    }
 }
 
 fn quantile(mut of: Vec<f32>, share: f64) -> f32 {
@@ -176,13 +203,13 @@ fn quantile(mut of: Vec<f32>, share: f64) -> f32 {
 }
 
 /// Weighted logistic regression, by Newton's method (iteratively reweighted least squares).
-fn logistic(samples: &[Sample]) -> Logistic {
-    let n = samples.first().map_or(0, |s| s.inputs.len()) + 1;
+fn logistic<'a>(samples: impl Iterator<Item = &'a Sample> + Clone) -> Logistic {
+    let n = samples.clone().next().map_or(0, |s| s.inputs.len()) + 1;
     let row = |s: &Sample| -> Vec<f64> { s.inputs.iter().copied().chain([1.0]).collect() };
     let mut weights = vec![0.0; n];
     for _ in 0..40 {
         let (mut slope, mut bend) = (vec![0.0; n], vec![vec![0.0; n]; n]);
-        for sample in samples {
+        for sample in samples.clone() {
             let x = row(sample);
             let odds: f64 = weights.iter().zip(&x).map(|(w, x)| w * x).sum();
             let p = 1.0 / (1.0 + (-odds).exp());
@@ -255,7 +282,7 @@ mod tests {
                 Sample { inputs, same: unit() < 1.0 / (1.0 + (-odds).exp()), weight: 1.0 }
             })
             .collect();
-        let found = logistic(&samples);
+        let found = logistic(samples.iter());
         for (got, want) in found.weights.iter().zip([3.0, 0.0, -2.0]) {
             assert!((got - want).abs() < 0.25, "{found:?}");
         }

@@ -462,6 +462,11 @@ struct Gallery {
 }
 
 impl Gallery {
+    /// Number of the product that a picture shows.
+    fn product(&self, picture: usize) -> u32 {
+        self.shelf.id_of[self.shelf.entry_of[picture] as usize]
+    }
+
     fn see(options: &Options, eyes: &Eyes<'_>, watch: Watch<'_>) -> Result<Self, EvalError> {
         let mut parts = Vec::new();
         if options.leave_one_out {
@@ -555,6 +560,8 @@ pub(crate) struct Outcome {
 pub(crate) struct Pair {
     pub(crate) evidence: Evidence,
     pub(crate) same: bool,
+    /// Number of the product that the picture shows.
+    pub(crate) product: u32,
     /// Taken anywhere in the gallery, not for being near.
     pub(crate) anywhere: bool,
 }
@@ -616,7 +623,7 @@ fn ask(
     let cosines = similarities(&|picture| dot(&query.embedding, &picture.embedding));
     times.index = ms(start);
     let wanted = gallery.ids.get(&options.id.of(row)).copied().unwrap_or(u32::MAX);
-    let is_own = |picture: usize| gallery.shelf.id_of[gallery.shelf.entry_of[picture] as usize] == wanted;
+    let is_own = |picture: usize| gallery.product(picture) == wanted;
     let by_cosine = gallery.shelf.rank(&cosines);
     let global = gallery.shelf.mark(&by_cosine, wanted);
     let (mut places, mut expanded) = (by_cosine, global);
@@ -628,17 +635,15 @@ fn ask(
         let best = expand(&query.embedding, &places, gallery);
         let averaged = similarities(&|picture| dot(&best, &picture.embedding));
         expanded = gallery.shelf.mark(&gallery.shelf.rank(&averaged), wanted);
-        let best_of = |own: bool| {
-            (0..scores.len())
-                .filter(|&i| is_own(i) == own)
-                .map(|i| scores[i])
-                .filter(|s| !s.is_nan())
-                .max_by(f32::total_cmp)
-        };
+        let own = (0..scores.len()).filter(|&i| is_own(i) && !scores[i].is_nan()).map(|i| scores[i]);
+        // As if its product were not there.
+        let mut others = by_product(gallery, &compared);
+        others.retain(|(product, _)| *product != wanted);
+        let other = fusion.score_among(others).into_iter().fold(0.0, f32::max);
         places = gallery.shelf.rank(&scores);
         let hits =
             places.iter().take(HITS_TOLD).map(|p| (p.score, gallery.shelf.id_of[p.entry as usize] == wanted));
-        judged = Judged { own: best_of(true), other: best_of(false).unwrap_or(0.0), hits: hits.collect() };
+        judged = Judged { own: own.max_by(f32::total_cmp), other, hits: hits.collect() };
         pairs = pairs_to_fit(name, &query, gallery, &cosines, &compared, is_own);
     }
     let marks = gallery.shelf.mark(&places, wanted);
@@ -680,14 +685,19 @@ fn rerank(
     let compared: Vec<(usize, Evidence)> =
         order[..best].iter().map(|&i| (i, evidence(query, &gallery.pictures[i], cosines[i]))).collect();
     let mut scores = vec![f32::NAN; cosines.len()];
-    for (i, evidence) in &compared {
-        scores[*i] = fusion.score(evidence);
+    for ((i, _), score) in compared.iter().zip(fusion.score_among(by_product(gallery, &compared))) {
+        scores[*i] = score;
     }
     let least = compared.iter().map(|(i, _)| scores[*i]).fold(1.0, f32::min);
     for &i in &order[best..] {
         scores[i] = fusion.score_whole(cosines[i]).min(least) * BEHIND;
     }
     (scores, compared)
+}
+
+/// What was compared, each with the product it shows.
+fn by_product(gallery: &Gallery, compared: &[(usize, Evidence)]) -> Vec<(u32, Evidence)> {
+    compared.iter().map(|&(i, evidence)| (gallery.product(i), evidence)).collect()
 }
 
 /// A factor just below 1.
@@ -725,7 +735,12 @@ fn pairs_to_fit(
     is_own: impl Fn(usize) -> bool,
 ) -> Vec<Pair> {
     const ANYWHERE: usize = 4;
-    let pair = |i: usize, evidence: Evidence, anywhere: bool| Pair { evidence, same: is_own(i), anywhere };
+    let pair = |i: usize, evidence: Evidence, anywhere: bool| Pair {
+        evidence,
+        same: is_own(i),
+        product: gallery.product(i),
+        anywhere,
+    };
     let near = compared.iter().map(|&(i, evidence)| pair(i, evidence, false));
     let seed = name.bytes().fold(0usize, |h, b| h.wrapping_mul(31).wrapping_add(usize::from(b)));
     let anywhere = (0..ANYWHERE)

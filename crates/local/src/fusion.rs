@@ -1,10 +1,12 @@
 //! From everything that is known of a pair to the probability that both show the same product.
 //!
-//! Logistic regression on the global cosine, the measures of the local comparison, and how well colours and
-//! pattern agree. Its weights are fitted for one embedder on training pictures (`twinset train fusion`) and
+//! Logistic regression on the global cosine, the measures of the local comparison, and how well colours and pattern
+//! agree. In a search the odds are then set against those of other products: what stands out among strangers is
+//! likelier the same than one of many look-alikes (score normalisation by a cohort, Matejka et al., 2017). Its weights are fitted for one embedder on training pictures (`twinset train fusion`) and
 //! carry that embedder's hash; for an embedder that nobody fitted, weights set by hand take their place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +32,13 @@ pub struct Evidence {
 pub const INPUTS: [&str; 7] =
     ["global", "similarity", "mutual", "inliers", "coverage", "palette_distance", "pattern"];
 
+/// The inputs of a candidate among others: its log odds, and how far they lie above those of the best candidates of
+/// other products.
+pub const AMONG_INPUTS: [&str; 2] = ["odds", "lead"];
+
+/// Best candidates of other products that a lead is measured against.
+const COHORT: usize = 10;
+
 /// What is there before anything is read of a candidate but its place in the index.
 pub const WHOLE_INPUTS: [&str; 1] = [INPUTS[0]];
 
@@ -43,6 +52,24 @@ impl Evidence {
     }
 }
 
+/// [`AMONG_INPUTS`] of all candidates of one search, each given with the product it shows and its log odds; `None` where
+/// they all show one product.
+#[must_use]
+pub fn inputs_among<G: Eq + Hash>(seen: &[(G, f32)]) -> Option<Vec<[f32; AMONG_INPUTS.len()]>> {
+    let mut best = HashMap::<&G, f32>::new();
+    for (product, odds) in seen {
+        let known = best.entry(product).or_insert(f32::MIN);
+        *known = known.max(*odds);
+    }
+    let mut best: Vec<(&G, f32)> = best.into_iter().collect();
+    best.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let inputs = |(product, odds): &(G, f32)| {
+        let others = || best.iter().filter(|(p, _)| *p != product).take(COHORT).map(|(_, v)| v);
+        [*odds, odds - others().sum::<f32>() / others().count() as f32]
+    };
+    (best.len() > 1).then(|| seen.iter().map(inputs).collect())
+}
+
 /// A cosine, stretched where it matters: from 0.8 to 0.9 says less than from 0.9 to 1. 0 at 0, 3.9 at 1.
 fn nearness(cosine: f32) -> f32 {
     -(1.02 - cosine.min(1.0)).ln()
@@ -52,6 +79,10 @@ fn nearness(cosine: f32) -> f32 {
 const SAME_CROP: f32 = 0.9999;
 /// Least log odds of the very same crop.
 const SAME_CROP_ODDS: f32 = 6.0;
+
+fn squeezed(odds: f32) -> f32 {
+    1.0 / (1.0 + (-odds).exp())
+}
 
 /// One logistic regression.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +106,8 @@ pub struct Fusion {
     pub embedder: Option<String>,
     /// On [`INPUTS`].
     pub compared: Logistic,
+    /// On [`AMONG_INPUTS`].
+    pub among: Logistic,
     /// On [`WHOLE_INPUTS`], for pairs that were not compared part by part.
     pub whole: Logistic,
     /// Least probability of the verdict *same*.
@@ -90,6 +123,7 @@ struct FusionFile {
     same_from: f32,
     similar_from: f32,
     compared: LogisticFile,
+    among: LogisticFile,
     whole: LogisticFile,
 }
 
@@ -122,16 +156,31 @@ impl Fusion {
         Self {
             embedder: None,
             compared: Logistic { bias: -4.7, weights: vec![0.9, 0.4, 0.65, 1.9, -1.1, -0.15, 0.2] },
+            among: Logistic { bias: 0.0, weights: vec![1.0, 0.0] },
             whole: Logistic { bias: -4.2, weights: vec![1.35] },
             same_from: 0.49,
             similar_from: 0.13,
         }
     }
 
-    /// Probability that both show the same product, by everything there is.
+    /// Probability that both show the same product, by everything there is about the two.
     #[must_use]
     pub fn score(&self, evidence: &Evidence) -> f32 {
-        1.0 / (1.0 + (-self.log_odds(evidence)).exp())
+        squeezed(self.log_odds(evidence))
+    }
+
+    /// The scores of all candidates of one search, each given with the product it shows: by everything there is about
+    /// each, and by how it stands out. In the order given; ranked as by [`Self::score`].
+    #[must_use]
+    pub fn score_among<G: Eq + Hash>(&self, seen: Vec<(G, Evidence)>) -> Vec<f32> {
+        let same_crop: Vec<bool> = seen.iter().map(|(_, e)| e.global >= SAME_CROP).collect();
+        let seen: Vec<(G, f32)> = seen.into_iter().map(|(g, e)| (g, self.log_odds(&e))).collect();
+        let Some(inputs) = inputs_among(&seen) else {
+            return seen.iter().map(|(_, odds)| squeezed(*odds)).collect();
+        };
+        let odds = inputs.iter().map(|inputs| self.among.log_odds(inputs));
+        let least = |same: bool| if same { SAME_CROP_ODDS } else { f32::MIN };
+        odds.zip(same_crop).map(|(odds, same)| squeezed(odds.max(least(same)))).collect()
     }
 
     /// The score before it is squeezed into 0..=1.
@@ -144,7 +193,7 @@ impl Fusion {
     /// The same by the cosine of the embeddings alone; rises with it.
     #[must_use]
     pub fn score_whole(&self, global: f32) -> f32 {
-        1.0 / (1.0 + (-self.whole.log_odds(&[nearness(global)])).exp())
+        squeezed(self.whole.log_odds(&[nearness(global)]))
     }
 
     /// From a file's bytes.
@@ -169,6 +218,7 @@ impl Fusion {
         Ok(Self {
             embedder: file.embedder,
             compared: logistic(file.compared, &INPUTS)?,
+            among: logistic(file.among, &AMONG_INPUTS)?,
             whole: logistic(file.whole, &WHOLE_INPUTS)?,
             same_from: file.same_from,
             similar_from: file.similar_from,
@@ -187,6 +237,7 @@ impl Fusion {
             same_from: self.same_from,
             similar_from: self.similar_from,
             compared: file(&self.compared, &INPUTS),
+            among: file(&self.among, &AMONG_INPUTS),
             whole: file(&self.whole, &WHOLE_INPUTS),
         };
         let mut json = serde_json::to_vec_pretty(&file).unwrap_or_default();
@@ -252,6 +303,22 @@ mod tests {
         assert!(fusion.score(&Evidence { global: 1.0, ..alike(0.5) }) > 0.99, "the very same crop");
         let [no, half, yes] = [0.2, 0.6, 1.0].map(|x| fusion.score_whole(x));
         assert!(no < half && half < fusion.same_from && fusion.same_from < yes);
+    }
+
+    #[test]
+    fn who_stands_out_is_likelier_the_same() {
+        let crowd: Vec<(u32, f32)> = (0..30).map(|i| (i / 2, -0.1 * i as f32)).collect();
+        let lead =
+            |odds: f32| inputs_among(&[&crowd[..], &[(99, odds), (99, -9.0)]].concat()).unwrap()[30][1];
+        // The best of the ten nearest other products: 0, -0.2, ... -1.8. Its own pictures are no rivals.
+        assert!((lead(1.0) - 1.9).abs() < 1e-5 && (lead(-2.0) + 1.1).abs() < 1e-5);
+        let seen = |cosine: f32| Evidence { global: cosine, ..Evidence::default() };
+        let among = Logistic { bias: 0.0, weights: vec![1.0, 0.5] };
+        let fusion = Fusion { among, ..Fusion::by_hand() };
+        let scores = fusion.score_among(vec![(1, seen(0.95)), (2, seen(0.6)), (3, seen(0.5))]);
+        assert!(scores[0] > fusion.score(&seen(0.95)) && scores[2] < fusion.score(&seen(0.5)));
+        // Nobody to compare with: the pair alone counts.
+        assert_eq!(fusion.score_among(vec![(1, seen(0.7)), (1, seen(0.6))])[0], fusion.score(&seen(0.7)));
     }
 
     #[test]

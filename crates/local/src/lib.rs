@@ -31,7 +31,8 @@ pub use copies::{Edit, PictureLook, SamePicture, same_picture};
 pub use error::LocalError;
 pub use features::{DIM, LocalFeatures, MAX_TOKENS};
 pub use fusion::{
-    BadFusion, Evidence, Fusion, INPUTS, Logistic, WHOLE_INPUTS, palette_distance, pattern_agreement,
+    AMONG_INPUTS, BadFusion, Evidence, Fusion, INPUTS, Logistic, WHOLE_INPUTS, inputs_among,
+    palette_distance, pattern_agreement,
 };
 pub use hash::{Orientation, PictureHash256, SAME_HASH_BITS};
 pub use score::Measures;
