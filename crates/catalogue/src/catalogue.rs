@@ -41,6 +41,8 @@ pub struct Settings {
     pub recall: Option<f64>,
     /// Milliseconds that the index may take for a search, instead of `recall`.
     pub index_ms: Option<f64>,
+    /// Local features of pictures that come from now on are kept in a third of the room, a little less exact.
+    pub compact_features: bool,
 }
 
 impl Settings {

@@ -530,6 +530,9 @@ pub(crate) struct EvalRetrieval {
     /// Weights of the score [default: those inside the binary, if they were fitted for this embedder]
     #[arg(long, value_name = "FILE")]
     pub(crate) fusion: Option<PathBuf>,
+    /// The gallery keeps its local features in the compact form, as with the setting `compact_features`
+    #[arg(long)]
+    pub(crate) compact_features: bool,
     /// What to measure beside; `none` for nothing
     #[arg(
         long,

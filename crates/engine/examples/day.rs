@@ -137,7 +137,7 @@ impl Drawn {
         (
             ProductPut::upsert(product, vec![("main".into(), bytes.clone())]),
             PictureHash::of(&bytes),
-            features.to_bytes(),
+            features.to_bytes(false),
         )
     }
 }

@@ -176,7 +176,9 @@ fn look_at(core: &Core, batch: &mut Batch, unreadable: &mut Unreadable) -> Resul
             Err(error) => failed = Some(error),
         }
     }
-    let rows: Vec<_> = seen.iter().map(|(picture, features)| (*picture, features.to_bytes())).collect();
+    let compact = core.catalogue.settings().compact_features;
+    let rows: Vec<_> =
+        seen.iter().map(|(picture, features)| (*picture, features.to_bytes(compact))).collect();
     if !rows.is_empty() {
         // Features last: a picture that has them is not looked at again.
         core.catalogue.put_features(&copies::stamp(), &hashes)?;

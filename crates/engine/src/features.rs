@@ -71,10 +71,10 @@ impl Features {
         }
     }
 
-    /// For the catalogue.
+    /// For the catalogue; `compact`: with the compact form of the local features.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let local = self.local.to_bytes();
+    pub fn to_bytes(&self, compact: bool) -> Vec<u8> {
+        let local = if compact { self.local.to_compact_bytes() } else { self.local.to_bytes() };
         let garments = &self.garments[..self.garments.len().min(usize::from(NO_GARMENT) - 1)];
         let colours = &self.attributes.colour[..self.attributes.colour.len().min(255)];
         let mut out = Vec::with_capacity(256 + 4 * self.embedding.len() + local.len());

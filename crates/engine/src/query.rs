@@ -373,7 +373,7 @@ fn features(core: &Core, picture: &PictureHash) -> Result<Option<Features>> {
     let Some(bytes) = core.catalogue.picture(picture)? else { return Ok(None) };
     let Ok(decoded) = core.shared.decode(&bytes) else { return Ok(None) };
     let features = Features::of(&core.shared.vision, &decoded);
-    let row = [(*picture, features.to_bytes())];
+    let row = [(*picture, features.to_bytes(core.catalogue.settings().compact_features))];
     // A search can do without a disk that takes writes.
     if let Err(error) = core.catalogue.put_features(&core.shared.vision.hash(), &row) {
         tracing::warn!(%picture, %error, "features made anew could not be kept");

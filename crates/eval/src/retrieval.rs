@@ -55,6 +55,8 @@ pub struct Options {
     pub leave_one_out: bool,
     /// Compare the best candidates part by part.
     pub rerank: bool,
+    /// The gallery keeps the compact form of its local features.
+    pub compact: bool,
     /// How all that is known of a pair becomes one score; `None` is what the engine would use with this embedder.
     pub fusion: Option<Fusion>,
     /// What to measure beside.
@@ -81,6 +83,7 @@ impl Options {
             id: Id::ItemId,
             leave_one_out: false,
             rerank: true,
+            compact: false,
             fusion: None,
             baselines: Baseline::ALL.to_vec(),
             per_query: None,
@@ -495,7 +498,12 @@ impl Gallery {
         }
         let (seen, unreadable) = each(&rows, "gallery", watch, |_, photo, _| {
             let rect = eyes.models.look(photo).rect(photo);
-            eyes.describe(photo, rect, TOKENS_KEPT)
+            let mut seen = eyes.describe(photo, rect, TOKENS_KEPT);
+            if options.compact {
+                seen.local =
+                    seen.local.and_then(|local| LocalFeatures::from_bytes(&local.to_compact_bytes()).ok());
+            }
+            seen
         });
         let mut gallery = Self {
             pictures: Vec::new(),

@@ -508,6 +508,8 @@ pub(crate) struct SettingsSchema {
     recall: Option<f64>,
     /// Milliseconds that the index may take for a search, instead of `recall`.
     index_ms: Option<f64>,
+    /// Local features of pictures that come from now on take 0.6 instead of 2.2 kB each, a little less exact.
+    compact_features: Option<bool>,
 }
 
 /// Sizes of a catalogue.

@@ -83,6 +83,7 @@ fn eval_retrieval(args: &EvalRetrieval, home: Option<&Path>, ui: &Ui) -> anyhow:
         },
         leave_one_out: args.leave_one_out,
         rerank: !args.no_rerank,
+        compact: args.compact_features,
         baselines,
         per_query: Some(per_query),
         seed: args.seed,

@@ -42,6 +42,25 @@ fn another_model_looks_at_everything_anew_and_the_old_one_finds_its_work() {
 }
 
 #[test]
+fn a_catalogue_may_keep_its_features_in_less_room() {
+    let fixture = Fixture::with(vec![numbered(1)]);
+    let (shop, catalogue) = (&fixture.shop, fixture.shop.catalogue());
+    let compact = twinset_catalogue::Settings { compact_features: true, ..catalogue.settings() };
+    catalogue.set_settings(compact).unwrap();
+    shop.put(vec![numbered(2)]).unwrap();
+    settle(shop);
+    let model = shop.vision().hash();
+    let [(full, tokens), (small, fewer)] = ["p1", "p2"].map(|id| {
+        let picture = catalogue.get(id).unwrap().unwrap().images[0].picture.unwrap();
+        let local = shop.features(&picture).unwrap().unwrap().local;
+        (catalogue.features(&picture, &model).unwrap().unwrap().len(), local.len())
+    });
+    // 67 and 19 bytes a token.
+    assert!(small + 40 * fewer.min(tokens) < full, "{full} with {tokens} tokens, {small} with {fewer}");
+    check_finds(shop, [1, 2]);
+}
+
+#[test]
 fn stored_features_read_back_and_damage_is_told() {
     let fixture = Fixture::with(vec![numbered(1)]);
     let product = fixture.shop.catalogue().get("p1").unwrap().unwrap();
@@ -50,7 +69,7 @@ fn stored_features_read_back_and_damage_is_told() {
     assert_eq!((features.width, features.height), (96, 120));
     let length: f32 = features.embedding.iter().map(|x| x * x).sum();
     assert!((length - 1.0).abs() < 1e-3);
-    let bytes = features.to_bytes();
+    let bytes = features.to_bytes(false);
     assert_eq!(Features::from_bytes(&bytes).unwrap(), features);
     for at in 0..bytes.len() {
         let mut bad = bytes.clone();
@@ -95,11 +114,11 @@ fn golden() -> Features {
 fn golden_features_of_version_1_open() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/features-v1.bin");
     if std::env::var_os("TWINSET_WRITE_GOLDEN").is_some() {
-        std::fs::write(path, golden().to_bytes()).unwrap();
+        std::fs::write(path, golden().to_bytes(false)).unwrap();
     }
     let bytes = std::fs::read(path).unwrap();
     let opened = Features::from_bytes(&bytes).unwrap();
-    assert_eq!(opened.to_bytes(), bytes);
+    assert_eq!(opened.to_bytes(false), bytes);
     // The choice of tokens may become better; those that were stored stay readable.
     assert_eq!(opened.local.len(), 4);
     assert_eq!(Features { local: golden().local, ..opened }, golden());
