@@ -46,6 +46,8 @@ export function App() {
   const [results, setResults] = useState<Result[]>([]);
   const [baseFacets, setBaseFacets] = useState<Facets>({});
   const [phase, setPhase] = useState<"idle" | "searching" | "done" | "cancelled">("idle");
+  /** The question that the results on the page answer; an effect asks the next one a moment after the address changed. */
+  const [answered, setAnswered] = useState("");
   const [slow, setSlow] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [attempt, setAttempt] = useState(0);
@@ -123,6 +125,7 @@ export function App() {
 
   const boxText = JSON.stringify(address.box ?? null);
   const filterText = expression(address.filters) ?? "";
+  const question = [sourceText, boxText, filterText, sorted, attempt].join("\n");
   useEffect(() => {
     if (!photo || !catalogue) return;
     const mine = new AbortController();
@@ -148,6 +151,7 @@ export function App() {
           return [list, own || got.facets[list] || []];
         })));
         setPhase("done");
+        setAnswered(question);
         const { name } = searched(address.box ?? got.searched_box, found);
         setSaid(plural("results.for", got.results.length, { kind: name }));
       },
@@ -155,6 +159,7 @@ export function App() {
         if (mine.signal.aborted || (reason as Error).name === "AbortError") return;
         setProblem(asProblem(reason));
         setPhase("done");
+        setAnswered(question);
       },
     ).finally(() => clearTimeout(timer));
     return () => { mine.abort(); clearTimeout(timer); };
@@ -337,7 +342,7 @@ export function App() {
               />
             </div>
           )}
-          <section class="right" id="results" tabIndex={-1} aria-label={t("results")} aria-busy={phase === "searching"}>
+          <section class="right" id="results" tabIndex={-1} aria-label={t("results")} aria-busy={phase === "searching" || (phase === "done" && photo !== null && answered !== question)}>
             {problem && !photo && <Trouble problem={problem} onRetry={retry} onNew={restart} key={problem.request ?? problem.code} />}
             {photo && (
               <>

@@ -2,7 +2,7 @@
 // other settings.
 import { rmSync } from "node:fs";
 import { after, before, describe } from "node:test";
-import { demoPhoto, openBrowser, startDemo } from "./house.mjs";
+import { PATIENCE, demoPhoto, openBrowser, startDemo } from "./house.mjs";
 import { adminStories } from "./stories/admin.mjs";
 import { searchStories } from "./stories/search.mjs";
 import { widgetStories } from "./stories/widget.mjs";
@@ -14,7 +14,7 @@ before(async () => {
   [shop.browser, shop.server] = await Promise.all([openBrowser(), startDemo()]);
   shop.home = shop.server.home;
   shop.photo = await demoPhoto(shop.server.base);
-}, { timeout: 240_000 });
+}, { timeout: PATIENCE });
 after(async () => {
   await shop.browser?.close();
   await shop.server?.stop();

@@ -79,7 +79,7 @@ export function Admin() {
     return (
       <div class="gate">
         <header class="top"><a class="home" href="/"><Mark /><span>twinset</span></a>{picker}</header>
-        <main>{closed ? <SignIn refused={problem.status === 403 && server.key !== ""} onDone={enter} /> : <Wanting problem={problem} reload={enter} what={t("title")} />}</main>
+        <main>{closed ? <SignIn refused={problem.status === 403 && server.key !== ""} onDone={enter} /> : <><h1 class="sr">{t("title")}</h1><Wanting problem={problem} reload={enter} what={t("title")} /></>}</main>
       </div>
     );
   }

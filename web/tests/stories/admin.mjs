@@ -2,13 +2,13 @@
 // answers of the API are given here in the form that the server's description promises.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { accessible, openPage, shoot } from "../house.mjs";
+import { PATIENCE, accessible, openPage, shoot } from "../house.mjs";
 
 const PAGES = ["", "catalogue", "feeds", "index", "training", "evaluation", "quality", "jobs", "keys"];
 
 export function adminStories(shop) {
   const story = (name, path, run, options) =>
-    test(name, { timeout: 60_000 }, async () => {
+    test(name, { timeout: PATIENCE }, async () => {
       const { page, context, close } = await openPage(shop.browser, shop.server.base, { viewport: { width: 1440, height: 900 }, ...options });
       const given = async (pattern, answer, status = 200) => page.route(pattern, (route) => route.fulfill({ status, json: typeof answer === "function" ? answer(route.request()) : answer }));
       await run({ page, context, given, open: (at = path) => page.goto(`${shop.server.base}/admin${at ? `/${at}` : ""}`) });
@@ -98,6 +98,7 @@ export function adminStories(shop) {
     await page.route("**/v1/catalogues", (route) => (route.request().headers().authorization === "Bearer tw_right" ? route.continue() : route.fulfill({ status: 401, json: { code: "unauthorized", title: "a key is needed", status: 401 } })));
     await open();
     const key = page.getByLabel("Key", { exact: true });
+    await key.waitFor();
     await accessible(page, "sign in");
     await shoot(page, "admin-sign-in-1440");
     await key.fill("tw_wrong");

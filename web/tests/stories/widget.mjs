@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import { accessible, openPage, shoot, startServer } from "../house.mjs";
+import { PATIENCE, accessible, openPage, shoot, startServer } from "../house.mjs";
 
 /** What a shop's worst style sheet does to everything it reaches. */
 const HOSTILE = `
@@ -34,11 +34,11 @@ export function widgetStories(shop) {
     writeFileSync(config, `cors_origins = ["${site}"]\n`);
     shop.server = await startServer(["serve", "--home", shop.home, "--config", config], 40);
     api = shop.server.base;
-  }, { timeout: 120_000 });
+  }, { timeout: PATIENCE });
   after(() => foreign?.close());
 
   const story = (name, body, run, options) =>
-    test(name, { timeout: 60_000 }, async () => {
+    test(name, { timeout: PATIENCE }, async () => {
       page.body = body();
       const opened = await openPage(shop.browser, site, { also: [api], ...options });
       await opened.page.goto(site);
@@ -146,7 +146,7 @@ export function widgetStories(shop) {
     assert.ok(await at.getByRole("heading", { name: "A shop" }).isVisible());
   });
 
-  test("without JavaScript there is a link", { timeout: 60_000 }, async () => {
+  test("without JavaScript there is a link", { timeout: PATIENCE }, async () => {
     page.body = search();
     const { page: at, close } = await openPage(shop.browser, site, { also: [api], javaScriptEnabled: false });
     await at.goto(site);
@@ -155,7 +155,7 @@ export function widgetStories(shop) {
   });
 
   for (const [name, options] of Object.entries({ 360: { viewport: { width: 360, height: 740 } }, 1440: { viewport: { width: 1440, height: 900 } } })) {
-    test(`the demo shop at ${name}`, { timeout: 60_000 }, async () => {
+    test(`the demo shop at ${name}`, { timeout: PATIENCE }, async () => {
       const { page: at, close } = await openPage(shop.browser, api, options);
       await at.goto(`${api}/demo-shop`);
       await at.locator(".products img").first().waitFor();
