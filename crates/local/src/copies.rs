@@ -1,8 +1,8 @@
 //! Is it the same picture? Copies with crop, border, overlay, collage, mirror, recompression or other colours.
 //!
 //! Not the same garment, but the same photograph of it. The hash of the whole picture proposes how one picture
-//! lies in the other (eight orientations, whole onto whole), and so do spots that agree on one scale and shift,
-//! upright and mirrored. Every proposal is then tested on the pixels: the shared area is laid over, block by
+//! lies in the other (eight orientations, whole onto whole), so do the hashes of its halves and quarters (collages), and
+//! so do spots that agree on one scale and shift, upright and mirrored. Every proposal is then tested on the pixels: the shared area is laid over, block by
 //! block, and only a copy has its folds and grain where the other has them.
 
 use twinset_photo::{Photo, Rect};
@@ -11,7 +11,18 @@ use crate::hash::{Orientation, PictureHash256, SAME_HASH_BITS};
 use crate::spots::{self, Grey, Spot};
 
 /// Two hashes nearer than this are worth a look at the pixels.
-const LIKELY_HASH_BITS: u32 = 64;
+const LIKELY_HASH_BITS: u32 = 96;
+/// What a collage of two or four may show: left, top, width, height, in halves of the sides.
+const PANELS: [[f32; 4]; 8] = [
+    [0.0, 0.0, 1.0, 2.0],
+    [1.0, 0.0, 1.0, 2.0],
+    [0.0, 0.0, 2.0, 1.0],
+    [0.0, 1.0, 2.0, 1.0],
+    [0.0, 0.0, 1.0, 1.0],
+    [1.0, 0.0, 1.0, 1.0],
+    [0.0, 1.0, 1.0, 1.0],
+    [1.0, 1.0, 1.0, 1.0],
+];
 /// Two spots match if at most so many of 63 bits differ; unrelated ones differ in 31 on average.
 const MATCH_BITS: u32 = 14;
 /// How far a spot may lie from where a transform puts it, in pixels of the looks.
@@ -49,6 +60,8 @@ const MOST_OVERLAYS: usize = 2;
 pub struct PictureLook {
     /// `None` for a picture too plain.
     pub hash: Option<PictureHash256>,
+    /// Of the [`PANELS`].
+    panels: [Option<PictureHash256>; PANELS.len()],
     photo: Photo,
     grey: Grey,
     spots: Vec<Spot>,
@@ -111,7 +124,9 @@ impl PictureLook {
     #[must_use]
     pub fn of(photo: &Photo) -> Self {
         let (photo, spots) = spots::find(photo);
-        Self { hash: PictureHash256::of(&photo), grey: Grey::of(&photo), photo, spots }
+        let size = [photo.width() as f32, photo.height() as f32];
+        let panels = PANELS.map(|panel| PictureHash256::of(&photo.crop(area_of(panel, size))));
+        Self { hash: PictureHash256::of(&photo), panels, grey: Grey::of(&photo), photo, spots }
     }
 
     fn size(&self) -> [f32; 2] {
@@ -130,6 +145,7 @@ pub fn same_picture(a: &PictureLook, b: &PictureLook) -> Option<SamePicture> {
     }
     let upright = Orientation::default();
     for orientation in [upright, Orientation { mirrored: true, ..upright }] {
+        proposals.extend(propose_panels(a, b, orientation));
         proposals.extend(propose(a, b, orientation));
     }
     let tested = proposals.iter().filter_map(|overlay| Some((overlay, overlay.test(a, b)?)));
@@ -142,6 +158,31 @@ pub fn same_picture(a: &PictureLook, b: &PictureLook) -> Option<SamePicture> {
         hash_bits: hashes.map(|(bits, _)| bits),
         inliers: overlay.inliers,
     })
+}
+
+/// One of the [`PANELS`] of a picture of this size, pixels.
+fn area_of([x, y, w, h]: [f32; 4], [width, height]: [f32; 2]) -> Rect {
+    Rect { x: x * width / 2.0, y: y * height / 2.0, w: w * width / 2.0, h: h * height / 2.0 }
+}
+
+/// One picture as a panel of the other, where the hashes are alike; `orientation` is upright or mirrored.
+fn propose_panels(a: &PictureLook, b: &PictureLook, orientation: Orientation) -> Vec<Overlay> {
+    let mut overlays = Vec::new();
+    let (from, to) = (a.size(), b.size());
+    let mut add = |hashes: Option<(PictureHash256, PictureHash256)>, area_a: Rect, area_b: Rect| {
+        let bits = hashes.map_or(u32::MAX, |(a, b)| a.distance(&b.oriented(orientation)));
+        if bits <= LIKELY_HASH_BITS {
+            let left = if orientation.mirrored { to[0] - area_b.x1() } else { area_b.x };
+            let scale = [area_b.w / area_a.w, area_b.h / area_a.h];
+            let shift = [left - scale[0] * area_a.x, area_b.y - scale[1] * area_a.y];
+            overlays.push(Overlay { orientation, scale, shift, inliers: 0, sure: bits <= SAME_HASH_BITS });
+        }
+    };
+    for (panel, (of_a, of_b)) in PANELS.iter().zip(a.panels.iter().zip(&b.panels)) {
+        add(a.hash.zip(*of_b), a.photo.frame(), area_of(*panel, to));
+        add(of_a.zip(b.hash), area_of(*panel, from), b.photo.frame());
+    }
+    overlays
 }
 
 /// A place in `a` and its partner in the oriented `b`, pixels.
