@@ -12,6 +12,8 @@ use crate::spots::{self, Grey, Spot};
 
 /// Two hashes nearer than this are worth a look at the pixels.
 const LIKELY_HASH_BITS: u32 = 96;
+/// Unrelated pictures are hardly ever this near, so what was laid over may be large.
+const NEAR_HASH_BITS: u32 = 64;
 /// What a collage of two or four may show: left, top, width, height, in halves of the sides.
 const PANELS: [[f32; 4]; 8] = [
     [0.0, 0.0, 1.0, 2.0],
@@ -140,8 +142,7 @@ pub fn same_picture(a: &PictureLook, b: &PictureLook) -> Option<SamePicture> {
     let hashes = a.hash.zip(b.hash).map(|(a, b)| a.best_orientation_distance(&b));
     let mut proposals = Vec::new();
     if let Some((bits, orientation)) = hashes.filter(|(bits, _)| *bits <= LIKELY_HASH_BITS) {
-        let sure = bits <= SAME_HASH_BITS;
-        proposals.push(Overlay { sure, ..Overlay::whole(a, b, orientation) });
+        proposals.push(Overlay { hash_bits: bits, ..Overlay::whole(a, b, orientation) });
     }
     let upright = Orientation::default();
     for orientation in [upright, Orientation { mirrored: true, ..upright }] {
@@ -175,7 +176,7 @@ fn propose_panels(a: &PictureLook, b: &PictureLook, orientation: Orientation) ->
             let left = if orientation.mirrored { to[0] - area_b.x1() } else { area_b.x };
             let scale = [area_b.w / area_a.w, area_b.h / area_a.h];
             let shift = [left - scale[0] * area_a.x, area_b.y - scale[1] * area_a.y];
-            overlays.push(Overlay { orientation, scale, shift, inliers: 0, sure: bits <= SAME_HASH_BITS });
+            overlays.push(Overlay { orientation, scale, shift, inliers: 0, hash_bits: bits });
         }
     };
     for (panel, (of_a, of_b)) in PANELS.iter().zip(a.panels.iter().zip(&b.panels)) {
@@ -202,7 +203,7 @@ fn propose(a: &PictureLook, b: &PictureLook, orientation: Orientation) -> Vec<Ov
     while overlays.len() < PROPOSALS {
         let Some(members) = consensus(&free) else { break };
         let (scale, shift) = fit(&members.iter().map(|&i| free[i]).collect::<Vec<_>>());
-        overlays.push(Overlay { orientation, scale, shift, inliers: members.len(), sure: false });
+        overlays.push(Overlay { orientation, scale, shift, inliers: members.len(), hash_bits: u32::MAX });
         let mut i = 0;
         free.retain(|_| {
             i += 1;
@@ -313,8 +314,8 @@ struct Overlay {
     scale: [f32; 2],
     shift: [f32; 2],
     inliers: usize,
-    /// The hashes agree so well that blocks may be washed out by resizing.
-    sure: bool,
+    /// Bits in which the hashes that proposed it differ; of spots `u32::MAX`.
+    hash_bits: u32,
 }
 
 /// One block of the shared area.
@@ -389,7 +390,7 @@ impl Overlay {
             scale: [to[0] / from[0], to[1] / from[1]],
             shift: [0.0; 2],
             inliers: 0,
-            sure: false,
+            hash_bits: u32::MAX,
         }
     }
 
@@ -457,9 +458,12 @@ impl Overlay {
         let overlaid = (0..MOST_OVERLAYS).map(|_| cover_overlay(&mut blocks)).sum::<usize>();
         let (clear, differing) = (count(&blocks, Block::Agrees), count(&blocks, Block::Differs));
         let agreement = clear as f32 / (clear + differing).max(1) as f32;
-        let same = match (self.sure, overlaid) {
-            (true, _) => agreement >= LEAST_AGREEMENT_SURE,
-            (_, ..LARGE_OVERLAY) => clear >= LEAST_BLOCKS && agreement >= LEAST_AGREEMENT,
+        let same = match (self.hash_bits, overlaid) {
+            // Blocks may be washed out by resizing.
+            (..=SAME_HASH_BITS, _) => agreement >= LEAST_AGREEMENT_SURE,
+            (..=NEAR_HASH_BITS, _) | (_, ..LARGE_OVERLAY) => {
+                clear >= LEAST_BLOCKS && agreement >= LEAST_AGREEMENT
+            }
             _ => clear >= LEAST_BLOCKS_OVERLAID && agreement >= LEAST_AGREEMENT_OVERLAID,
         };
         same.then_some(Tested {
