@@ -9,7 +9,7 @@ use crate::{EvalError, Models, Watch};
 use serde::Serialize;
 use std::path::Path;
 use twinset_dataset::DataSet;
-use twinset_local::{Evidence, Fusion, Logistic, inputs_among};
+use twinset_local::{Evidence, Fusion, INPUTS, Logistic, inputs_among};
 
 /// Pull of every weight towards zero, in pairs: keeps weights finite where training pairs are separable.
 const RIDGE: f64 = 1.0;
@@ -17,6 +17,9 @@ const RIDGE: f64 = 1.0;
 const FALSE_SAME: f64 = 0.05;
 /// Share of pairs taken anywhere that may be called similar.
 const FALSE_SIMILAR: f64 = 0.01;
+
+/// Of the weights of [`twinset_local::INPUTS`]: only distance speaks against.
+const SIGNS: [f64; INPUTS.len()] = [1.0, 1.0, 1.0, 1.0, 1.0, -1.0, 1.0];
 
 /// Views that a gallery is made of.
 const SHOWN: [&str; 3] = ["main", "iconic", "packshot"];
@@ -114,9 +117,9 @@ pub fn fit(sources: &[Options], models: &Models, watch: Watch<'_>) -> Result<Fit
     }
     let mut fusion = Fusion {
         embedder: Some(models.embedder_package.hash().to_string()),
-        compared: regression(&searches, |e| e.inputs().map(f64::from).to_vec()),
+        compared: regression(&searches, |e| e.inputs().map(f64::from).to_vec(), &SIGNS),
         among: Logistic { bias: 0.0, weights: vec![1.0, 0.0] },
-        whole: regression(&searches, |e| vec![f64::from(e.inputs()[0])]),
+        whole: regression(&searches, |e| vec![f64::from(e.inputs()[0])], &SIGNS[..1]),
         same_from: 1.0,
         similar_from: 0.0,
     };
@@ -148,7 +151,10 @@ pub fn fit(sources: &[Options], models: &Models, watch: Watch<'_>) -> Result<Fit
 }
 
 /// One regression over all candidates of all searches, then its odds set right for the best hit of a search.
-fn regression(searches: &[Search], inputs: impl Fn(&Evidence) -> Vec<f64>) -> Logistic {
+///
+/// `signs`: what each weight may be. More that agrees must never lower a score, which a fit to products that the embedder
+/// was trained on would like: there the cosine alone says nearly all.
+fn regression(searches: &[Search], inputs: impl Fn(&Evidence) -> Vec<f64>, signs: &[f64]) -> Logistic {
     // All candidates of a question, as the regression sees them.
     let questions: Vec<Vec<Sample>> = searches
         .iter()
@@ -158,7 +164,7 @@ fn regression(searches: &[Search], inputs: impl Fn(&Evidence) -> Vec<f64>) -> Lo
             seen.iter().zip(same).map(sample).collect()
         })
         .collect();
-    let raw = logistic(questions.iter().flatten());
+    let raw = in_good_sense(questions.iter().flatten(), signs);
     let odds = |s: &Sample| {
         let products = raw.weights.iter().zip(&s.inputs).map(|(w, x)| f64::from(*w) * x);
         f64::from(raw.bias) + products.sum::<f64>()
@@ -173,6 +179,25 @@ fn regression(searches: &[Search], inputs: impl Fn(&Evidence) -> Vec<f64>) -> Lo
         return raw;
     }
     Logistic { bias: scale * raw.bias + bias, weights: raw.weights.iter().map(|w| scale * w).collect() }
+}
+
+/// [`logistic`] without the inputs whose weights would have the wrong sign, the worst left out first.
+fn in_good_sense<'a>(samples: impl Iterator<Item = &'a Sample> + Clone, signs: &[f64]) -> Logistic {
+    let mut kept: Vec<usize> = (0..signs.len()).collect();
+    loop {
+        let narrow = |s: &Sample| Sample { inputs: kept.iter().map(|&i| s.inputs[i]).collect(), ..*s };
+        let narrowed: Vec<Sample> = samples.clone().map(narrow).collect();
+        let fitted = logistic(narrowed.iter());
+        let sense = |place: &usize| f64::from(fitted.weights[*place]) * signs[kept[*place]];
+        match (0..fitted.weights.len()).min_by(|a, b| sense(a).total_cmp(&sense(b))) {
+            Some(worst) if sense(&worst) < 0.0 => drop(kept.remove(worst)),
+            _ => {
+                let mut weights = vec![0.0; signs.len()];
+                kept.iter().zip(&fitted.weights).for_each(|(i, w)| weights[*i] = *w);
+                return Logistic { weights, ..fitted };
+            }
+        }
+    }
 }
 
 /// What the odds of the best hit of a search are worth, and its lead.
@@ -286,6 +311,8 @@ mod tests {
         for (got, want) in found.weights.iter().zip([3.0, 0.0, -2.0]) {
             assert!((got - want).abs() < 0.25, "{found:?}");
         }
+        let upwards = in_good_sense(samples.iter(), &[1.0, 1.0, 1.0]);
+        assert!(upwards.weights[2] == 0.0 && (upwards.weights[0] - 2.8).abs() < 0.4, "{upwards:?}");
         assert!((found.bias - 0.5).abs() < 0.2, "{found:?}");
     }
 }
