@@ -1,5 +1,8 @@
 //! What every index promises, written once; each index runs all of it.
-use crate::model::{Chance, Model, shape};
+use crate::{
+    damage,
+    model::{Chance, Model, shape},
+};
 use roaring::RoaringBitmap;
 use std::{path::Path, sync::Arc};
 use twinset_index::{Candidate, Change, IndexError, Metric, Query, Searcher, Shape, Subject, VectorIndex};
@@ -261,11 +264,13 @@ fn history(backend: &Backend, seed: u64) {
             }
             6 => assert_eq!(index.save(dir.path()).unwrap(), model.seq),
             7 => {
-                // A crash: whatever was not saved is applied again from the log.
+                // A crash: whatever was not saved is applied again from the log. It may have torn what was saved last.
                 drop(index);
+                let torn = if chance.below(3) == 0 { damage::tear(dir.path(), &mut chance) } else { None };
                 index = match (backend.open)(dir.path(), shape) {
                     Ok(index) => index,
                     Err(IndexError::Missing { .. }) => (backend.new)(shape),
+                    Err(IndexError::Damaged { .. }) if torn.is_some() => (backend.new)(shape),
                     Err(e) => panic!("{}", say(&e.to_string())),
                 };
                 let covered = index.snapshot().seq();
