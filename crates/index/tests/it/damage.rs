@@ -148,7 +148,7 @@ fn a_failed_save_keeps_the_old_state(backend: &Backend) {
 pub(crate) fn tear(dir: &Path, chance: &mut Chance) -> Option<PathBuf> {
     let manifest = dir.join("manifest");
     let bytes = fs::read(&manifest).ok()?;
-    let number = u64::from_le_bytes(bytes[48..56].try_into().unwrap());
+    let number = u64::from_le_bytes(bytes.get(48..56)?.try_into().unwrap());
     let data =
         files(dir).into_iter().find(|p| p.to_str().unwrap().ends_with(&format!("-{number:016x}.data")));
     let torn = if chance.below(2) == 0 { manifest } else { data? };

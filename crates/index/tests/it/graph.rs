@@ -80,7 +80,7 @@ fn opens_the_sample_of_version_2_of_a_graph() {
         index.set_effort(Selectivity::Few, 77);
         index.save(&dir).unwrap();
     }
-    let index = opens_the_sample("graph-2", 1e-4);
+    let index = opens_the_sample("graph-2", 3e-4);
     assert_eq!(Selectivity::EVERY.map(|class| index.effort(class)), [100, 100, 100, 77]);
 }
 
@@ -249,7 +249,8 @@ fn a_front_that_no_longer_suits_is_noticed_and_learned_anew() {
     assert!(state.search(&query(&vectors[4600], 50)).unwrap().iter().all(|c| c.item != 4600));
 }
 
-/// A picture is found by itself, and by what is hardly different, although the front leaves out much of it.
+/// Pictures of which the front leaves out much are found by themselves, and by what is hardly different, as often as
+/// those of which it leaves out little.
 #[test]
 fn what_is_searched_for_by_itself_is_found_at_small_effort() {
     let shape = shape(300, Metric::L2);
@@ -267,8 +268,8 @@ fn what_is_searched_for_by_itself_is_found_at_small_effort() {
     let changes: Vec<Change> = vectors.iter().zip(0..).map(|(v, i)| put(i, i, v)).collect();
     index.apply(1, &changes).unwrap();
     let state = index.snapshot();
-    let found = |noise: f32, chance: &mut Chance| {
-        let asked = (0..6000u32).step_by(10);
+    let found = |first: u32, noise: f32, chance: &mut Chance| {
+        let asked = (first..6000).step_by(10);
         let right = asked.clone().filter(|&i| {
             let near: Vec<f32> = vectors[i as usize].iter().map(|x| x + noise * chance.bell()).collect();
             state.search_with(&query(&near, 10), 40).unwrap()[0].item == i
@@ -276,8 +277,8 @@ fn what_is_searched_for_by_itself_is_found_at_small_effort() {
         right.count() as f64 / asked.count() as f64
     };
     for noise in [0.0, 0.02] {
-        let found = found(noise, &mut chance);
-        assert!(found >= 0.99, "noise {noise}: {found}");
+        let [much, little] = [0, 5].map(|first| found(first, noise, &mut chance));
+        assert!(much >= 0.93 && much >= little - 0.03, "noise {noise}: {much}, others {little}");
     }
 }
 
