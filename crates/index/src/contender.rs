@@ -18,7 +18,7 @@ use std::{
 };
 
 /// Rows of one change.
-const LOT: usize = 8192;
+const LOT: usize = 4096;
 
 /// Which index answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ impl Contender {
             "info" => {
                 let (name, efforts) = match self.which {
                     Which::Exact => ("exact", "10"),
-                    Which::Graph => ("graph", "10,14,20,28,40,56,80,112,160,224,320,450,640"),
+                    Which::Graph => ("graph", "10,14,20,28,40,56,80,112,160,224,320,450,640,1280"),
                 };
                 let version = env!("CARGO_PKG_VERSION");
                 return Ok(format!("name=twinset-{name} version={version} efforts={efforts}"));
