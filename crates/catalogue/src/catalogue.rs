@@ -43,6 +43,8 @@ pub struct Settings {
     pub index_ms: Option<f64>,
     /// Local features of pictures that come from now on are kept in a third of the room, a little less exact.
     pub compact_features: bool,
+    /// Megabytes of memory that the index may take, from its next opening on; what is over stays on the disk.
+    pub index_memory_mb: Option<u64>,
 }
 
 impl Settings {

@@ -30,6 +30,9 @@ pub struct Options {
     pub goal: Goal,
     /// How often, in idle time, a sample of the queries is looked at once more.
     pub measure_every: Duration,
+    /// Megabytes of memory that the index of each catalogue may take that says nothing of it itself; `None`: what it
+    /// needs.
+    pub index_memory_mb: Option<u64>,
 }
 
 impl Default for Options {
@@ -44,6 +47,7 @@ impl Default for Options {
             index: GraphOptions::default(),
             goal: Goal::default(),
             measure_every: Duration::from_secs(10),
+            index_memory_mb: None,
         }
     }
 }

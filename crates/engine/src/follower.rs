@@ -10,18 +10,22 @@ use crate::engine::Shared;
 use crate::freshness::Watch;
 use crate::gauge::Gauge;
 use crate::trust::Trust;
-use crate::{EngineError, Features, Result};
+use crate::{EngineError, Features, Result, exact};
 use parking_lot::{Condvar, Mutex, RwLock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use twinset_catalogue::{Catalogue, ChangeRecord};
-use twinset_index::{GraphIndex, GraphSnapshot, IndexError, Metric, Selectivity, Shape, VectorIndex};
+use twinset_index::{
+    GraphIndex, GraphOptions, GraphSnapshot, IndexError, Metric, Room, Selectivity, Shape, VectorIndex,
+};
 use twinset_photo::PictureHash;
 
 /// Shortest and longest pause after a failure.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(20));
+/// A save costs writing the whole index: at most one part in so many of the time.
+const SAVING_SHARE: u32 = 20;
 
 /// What the follower is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +88,7 @@ pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) trust: Trust,
     index: RwLock<Arc<GraphIndex>>,
+    index_options: GraphOptions,
     pub(crate) gauge: Gauge,
     desk: Mutex<Desk>,
     /// The follower sleeps here.
@@ -101,10 +106,17 @@ impl Core {
         let last_seq = catalogue.last_seq()?;
         let mut quarantined = Vec::new();
         let dir = index_dir(&catalogue, &shared);
-        let options = shared.options.index;
-        let fresh = || GraphIndex::new(shape, options);
-        let index = match GraphIndex::open(&dir, shape, options) {
-            Ok(index) if index.snapshot().seq() <= last_seq => index,
+        let memory_mb = catalogue.settings().index_memory_mb.or(shared.options.index_memory_mb);
+        let room = memory_mb.map(|mb| Room { memory_bytes: mb << 20, folder: catalogue.dir().into() });
+        let index_options = GraphOptions { room, ..shared.options.index.clone() };
+        let fresh = || GraphIndex::new(shape, index_options.clone());
+        let index = match GraphIndex::open(&dir, shape, index_options.clone()) {
+            Ok(index) if index.snapshot().seq() <= last_seq => {
+                if let Some(torn) = index.fell_back() {
+                    tracing::warn!(%torn, seq = index.snapshot().seq(), "the state before is used and catches up");
+                }
+                index
+            }
             Ok(_) => {
                 tracing::warn!(dir = %dir.display(), "the index is ahead of its catalogue (restored?); making it anew");
                 fresh()
@@ -143,6 +155,7 @@ impl Core {
             shared,
             trust: Trust::default(),
             index: RwLock::new(Arc::new(index)),
+            index_options,
             desk: Mutex::new(desk),
             called: Condvar::new(),
             moved: Condvar::new(),
@@ -161,6 +174,11 @@ impl Core {
 
     pub(crate) fn shape(&self) -> Shape {
         self.index.read().shape()
+    }
+
+    /// Bytes of memory that the nodes of the index may take, if that is limited.
+    pub(crate) fn index_room(&self) -> Option<u64> {
+        self.index_options.room.as_ref().map(|room| room.memory_bytes)
     }
 
     /// Where its index is saved.
@@ -324,7 +342,7 @@ pub(crate) fn follow(core: &Core) {
         }
     }
     let _farewell = Farewell(core);
-    Follower { core, unsaved: Unsaved::default(), unreadable: None, orphans: false }.run();
+    Follower { core, unsaved: Unsaved::default(), unreadable: None, orphans: false, checked: false }.run();
 }
 
 /// Applied changes that the saved index lacks.
@@ -332,6 +350,15 @@ pub(crate) fn follow(core: &Core) {
 struct Unsaved {
     changes: u64,
     since: Option<Instant>,
+    /// How long the last save took.
+    took: Duration,
+}
+
+impl Unsaved {
+    fn add(&mut self, changes: u64) {
+        self.changes += changes;
+        self.since.get_or_insert_with(Instant::now);
+    }
 }
 
 struct Follower<'a> {
@@ -341,6 +368,8 @@ struct Follower<'a> {
     unreadable: Option<Unreadable>,
     /// Some pictures may no longer be shown by any product.
     orphans: bool,
+    /// All of the opened file was compared with its checksums.
+    checked: bool,
 }
 
 impl Follower<'_> {
@@ -383,8 +412,7 @@ impl Follower<'_> {
         let index = core.index.read().clone();
         let step = self.apply_next(&index)?;
         if let Step::Applied { seq, changes, dropped } = step {
-            self.unsaved.changes += changes;
-            self.unsaved.since.get_or_insert_with(Instant::now);
+            self.unsaved.add(changes);
             self.orphans |= dropped;
             core.tell(|desk| {
                 desk.seq = seq;
@@ -396,6 +424,7 @@ impl Follower<'_> {
         let idle = step == Step::Idle;
         if idle {
             core.tell(|desk| desk.state = State::Ready);
+            self.care(&index)?;
         }
         let asked = idle && core.look(|desk| desk.save);
         if asked && self.unsaved.changes > 0 || self.save_due() == Some(Duration::ZERO) {
@@ -424,13 +453,37 @@ impl Follower<'_> {
         });
     }
 
+    /// What can wait until there is nothing else to do: reads what opening left unread, and learns anew what the index
+    /// walks by when the catalogue has changed its ways.
+    fn care(&mut self, index: &GraphIndex) -> Result<()> {
+        let core = self.core;
+        if !std::mem::replace(&mut self.checked, true)
+            && let Err(error) = index.check_rest()
+        {
+            tracing::warn!(%error, "setting the index aside and making it anew");
+            let aside = set_aside(&core.index_dir())?;
+            core.tell(|desk| {
+                desk.state = State::Rebuilding;
+                desk.quarantined.extend(aside);
+            });
+            self.build_anew()?;
+        }
+        if index.has_drifted() {
+            let start = Instant::now();
+            index.relearn(&|item| exact::embedding(core, item).ok().flatten());
+            tracing::info!(catalogue = %core.catalogue.name(), seconds = start.elapsed().as_secs_f32(), "the index was coded anew");
+            self.unsaved.add(1);
+        }
+        Ok(())
+    }
+
     /// Searches go on over the present index, which takes no changes meanwhile; then the new one takes its place.
     fn build_anew(&mut self) -> Result<()> {
         let core = self.core;
         // The decoder may have learned something since.
         core.catalogue.retry_unreadable()?;
         self.unreadable = None;
-        let fresh = Arc::new(GraphIndex::new(core.shape(), core.shared.options.index));
+        let fresh = Arc::new(GraphIndex::new(core.shape(), core.index_options.clone()));
         loop {
             match self.apply_next(&fresh)? {
                 Step::Applied { seq, .. } => core.tell(|desk| desk.rebuild.at = seq),
@@ -452,17 +505,21 @@ impl Follower<'_> {
     fn save_due(&self) -> Option<Duration> {
         let options = &self.core.shared.options;
         let since = self.unsaved.since?;
-        if self.unsaved.changes >= options.save_every_changes {
-            return Some(Duration::ZERO);
-        }
-        Some(options.save_every.saturating_sub(since.elapsed()))
+        let pause = self.unsaved.took * SAVING_SHARE;
+        let wait = if self.unsaved.changes >= options.save_every_changes {
+            pause
+        } else {
+            options.save_every.max(pause)
+        };
+        Some(wait.saturating_sub(since.elapsed()))
     }
 
     fn save(&mut self) -> Result<()> {
         let core = self.core;
         let index = core.index.read().clone();
+        let start = Instant::now();
         let seq = index.save(&core.index_dir())?;
-        self.unsaved = Unsaved::default();
+        self.unsaved = Unsaved { took: start.elapsed(), ..Unsaved::default() };
         core.tell(|desk| desk.saved_seq = seq);
         // Here, where no picture is being looked at: its features would come back for nothing.
         if std::mem::take(&mut self.orphans) {
@@ -479,9 +536,11 @@ impl Follower<'_> {
     }
 
     /// Looks at waiting queries once more until someone calls.
-    fn measure(&self) {
+    fn measure(&mut self) {
         let core = self.core;
         let index = core.index();
+        let efforts = || Selectivity::EVERY.map(|class| index.effort(class));
+        let before = efforts();
         while !core.look(Desk::called) && !core.stopping() {
             match core.gauge.measure(core, &index) {
                 Ok(true) => {}
@@ -491,6 +550,10 @@ impl Follower<'_> {
                     break;
                 }
             }
+        }
+        if efforts() != before {
+            // What was measured is saved too.
+            self.unsaved.add(1);
         }
     }
 

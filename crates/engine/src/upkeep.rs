@@ -49,6 +49,12 @@ pub struct IndexStatus {
     pub exact: bool,
     /// Bytes of memory that the graph takes.
     pub bytes: u64,
+    /// Bytes of memory that it may take, if that is limited.
+    pub memory_bytes: Option<u64>,
+    /// Bytes of it that had no room there and lie on the disk alone.
+    pub disk_bytes: u64,
+    /// What was wrong with the saved index when it was opened, if the state before it was used instead.
+    pub fell_back: Option<String>,
     /// What searches aim at.
     pub goal: Goal,
     /// How well they do, by class of filters; of those that were asked.
@@ -114,6 +120,9 @@ pub(crate) fn status(core: &Core) -> Result<IndexStatus> {
         last_error: desk.last_error.clone(),
         exact: snapshot.margin() == 0.0,
         bytes: snapshot.graph_bytes() as u64,
+        memory_bytes: core.index_room(),
+        disk_bytes: snapshot.disk_bytes() as u64,
+        fell_back: index.fell_back().map(ToString::to_string),
         goal: core.gauge.goal(core),
         recall: core.gauge.readings(&index),
     }))

@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use serde::Serialize;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use twinset_index::{Change, Metric, Query, VectorIndex};
 
@@ -45,6 +46,10 @@ pub struct Report {
     pub queries_per_second: f64,
     /// 50th, 95th and 99th of 100 queries, in ms.
     pub latency_ms: [f64; 3],
+    /// Time on the processor instead, which other processes do not lengthen; where the system tells (Linux).
+    pub cpu_ms: Option<[f64; 3]>,
+    /// The same once more while two threads put vectors as fast as they can.
+    pub writing: Writing,
     /// Growth of the process while the index was built; 0 where the system does not tell.
     pub memory_bytes: u64,
     /// What the vectors alone take.
@@ -53,6 +58,17 @@ pub struct Report {
     pub build_seconds: f64,
     /// Exact search by plain loops, on one thread.
     pub exact_queries_per_second: f64,
+}
+
+/// Searches of an index that changes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Writing {
+    /// As in [`Report`].
+    pub latency_ms: [f64; 3],
+    /// As in [`Report`].
+    pub cpu_ms: Option<[f64; 3]>,
+    /// Vectors put by both threads together.
+    pub puts_per_second: f64,
 }
 
 /// Rows of equal length.
@@ -159,16 +175,15 @@ pub fn run(
     let build_seconds = start.elapsed().as_secs_f64();
     let memory_bytes = resident_bytes().saturating_sub(before);
 
-    let snapshot = index.snapshot();
     let mut answers = Vec::with_capacity(queries.len());
-    let mut times = Vec::with_capacity(queries.len());
+    let mut times = Times::default();
     for i in 0..queries.len() {
-        let start = Instant::now();
         let query = Query { vector: queries.row(i), k, groups: None, one_per_group: false, exact: false };
-        answers.push(snapshot.search(&query)?);
-        times.push(start.elapsed().as_secs_f64());
+        answers.push(times.of(|| index.snapshot().search(&query))?);
         watch(Progress { stage: "search", done: i as u64 + 1, total: queries.len() as u64 });
     }
+    let seconds: f64 = times.wall.iter().sum();
+    let writing = while_writing(&*index, &base, &queries, k)?;
 
     let exact_start = Instant::now();
     let _ = kth_similarity(&base, queries.row(0), k, options.metric);
@@ -191,9 +206,6 @@ pub fn run(
         })
         .collect();
     let clusters = crate::interval::Clusters::new(0..recalls.len(), crate::interval::RESAMPLES, 1);
-    let seconds: f64 = times.iter().sum();
-    times.sort_by(f64::total_cmp);
-    let latency = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize] * 1e3;
     Ok(Report {
         index: name.to_owned(),
         base: base.len(),
@@ -202,12 +214,89 @@ pub fn run(
         k,
         recall: clusters.mean(&recalls).unwrap_or([0.0; 3]),
         queries_per_second: queries.len() as f64 / seconds.max(1e-9),
-        latency_ms: [latency(0.5), latency(0.95), latency(0.99)],
+        latency_ms: quantiles_ms(&times.wall).unwrap_or_default(),
+        cpu_ms: quantiles_ms(&times.cpu),
+        writing,
         memory_bytes,
         vector_bytes: 4 * base.data.len() as u64,
         build_seconds,
         exact_queries_per_second: 1.0 / exact_seconds.max(1e-9),
     })
+}
+
+/// How long each of some calls took, in seconds.
+#[derive(Default)]
+struct Times {
+    wall: Vec<f64>,
+    cpu: Vec<f64>,
+}
+
+impl Times {
+    fn of<T>(&mut self, call: impl FnOnce() -> T) -> T {
+        let (cpu, start) = (cpu_seconds(), Instant::now());
+        let answer = call();
+        self.wall.push(start.elapsed().as_secs_f64());
+        self.cpu.extend(cpu.zip(cpu_seconds()).map(|(before, after)| after - before));
+        answer
+    }
+}
+
+/// 50th, 95th and 99th of 100, in milliseconds.
+fn quantiles_ms(seconds: &[f64]) -> Option<[f64; 3]> {
+    let mut sorted = seconds.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().checked_sub(1)?;
+    Some([0.5, 0.95, 0.99].map(|share| sorted[(last as f64 * share).round() as usize] * 1e3))
+}
+
+/// Searches while two threads put the vectors of the base once more, a few at a time; each is there all the while.
+fn while_writing(
+    index: &dyn VectorIndex,
+    base: &Vectors,
+    queries: &Vectors,
+    k: usize,
+) -> Result<Writing, EvalError> {
+    const AT_ONCE: usize = 16;
+    let (stop, start) = (AtomicBool::new(false), Instant::now());
+    // Numbers rise in the order in which changes are applied.
+    let next = Mutex::new((index.snapshot().seq(), 0));
+    let write = || -> Result<(), EvalError> {
+        while !stop.load(Ordering::Relaxed) {
+            let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
+            let (seq, done) = *next;
+            *next = (seq + 1, done + AT_ONCE);
+            let rows = (done..done + AT_ONCE).map(|row| row % base.len());
+            let put =
+                |i: usize| Change::Put { item: i as u32, group: i as u32, vector: base.row(i).to_vec() };
+            index.apply(seq + 1, &rows.map(put).collect::<Vec<_>>())?;
+        }
+        Ok(())
+    };
+    let mut times = Times::default();
+    std::thread::scope(|scope| {
+        let writers = [(); 2].map(|()| scope.spawn(write));
+        let searched = (0..queries.len()).try_for_each(|i| {
+            let query = Query { vector: queries.row(i), k, groups: None, one_per_group: false, exact: false };
+            times.of(|| index.snapshot().search(&query)).map(|_| ())
+        });
+        stop.store(true, Ordering::Relaxed);
+        for writer in writers {
+            writer.join().map_err(|_| EvalError::Nothing("a writer broke off".to_owned()))??;
+        }
+        searched.map_err(EvalError::from)
+    })?;
+    let (_, done) = next.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Writing {
+        latency_ms: quantiles_ms(&times.wall).unwrap_or_default(),
+        cpu_ms: quantiles_ms(&times.cpu),
+        puts_per_second: done as f64 / start.elapsed().as_secs_f64(),
+    })
+}
+
+/// What this thread has spent on a processor.
+fn cpu_seconds() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(text.split_whitespace().next()?.parse::<u64>().ok()? as f64 * 1e-9)
 }
 
 /// Similarity of the k-th nearest row.

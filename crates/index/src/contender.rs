@@ -2,10 +2,11 @@
 //!
 //! In: one command a line, `word key=value ...`. Out: one line each, `ok ...`, `err na` (cannot do that) or
 //! `err text`. An attribute of an item is its group here. Inserts and deletes are acknowledged when they are
-//! in a log beside the saved index, which stands for the catalogue's change log, and loading applies it.
+//! in a log beside the saved index, which stands for the catalogue's change log, and loading applies it. The environment
+//! variable `TWINSET_ANN_MEMORY_MB` limits the memory of the nodes.
 use crate::{
-    Change, ExactIndex, GraphIndex, GraphOptions, GraphSnapshot, IndexError, Metric, Query, Shape, Snapshot,
-    VectorIndex,
+    Change, ExactIndex, GraphIndex, GraphOptions, GraphSnapshot, IndexError, Metric, Query, Room, Shape,
+    Snapshot, VectorIndex,
 };
 use roaring::RoaringBitmap;
 use std::{
@@ -15,6 +16,9 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// Rows of one change.
+const LOT: usize = 4096;
 
 /// Which index answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +113,9 @@ impl Ranked for GraphIndex {
     }
     fn settle(&self) {
         self.settle();
+        if self.has_drifted() {
+            self.relearn(&|_| None);
+        }
     }
 }
 impl WithEffort for Snapshot {
@@ -128,7 +135,7 @@ impl Contender {
             "info" => {
                 let (name, efforts) = match self.which {
                     Which::Exact => ("exact", "10"),
-                    Which::Graph => ("graph", "10,14,20,28,40,56,80,112,160,224,320,450,640"),
+                    Which::Graph => ("graph", "10,14,20,28,40,56,80,112,160,224,320,450,640,1280"),
                 };
                 let version = env!("CARGO_PKG_VERSION");
                 return Ok(format!("name=twinset-{name} version={version} efforts={efforts}"));
@@ -137,16 +144,23 @@ impl Contender {
             "build" | "insert" => {
                 let open = self.open.as_mut().ok_or("no index")?;
                 let (from, to) = (arguments.number_or("from", 0)?, arguments.number_or("to", usize::MAX)?);
-                let vectors = floats(arguments.text("base")?, from, to)?;
-                let ids = numbers(arguments.text("ids")?, from, to)?;
-                let attributes = numbers(arguments.text("attrs")?, from, to)?;
-                if ids.len() != vectors.len() || ids.len() != attributes.len() {
-                    return Err("the three files differ in length".into());
+                // A lot at a time: what is built while the rest is being read needs no memory for it.
+                for from in (from..to).step_by(LOT) {
+                    let to = to.min(from.saturating_add(LOT));
+                    let vectors = floats(arguments.text("base")?, from, to)?;
+                    let ids = numbers(arguments.text("ids")?, from, to)?;
+                    let attributes = numbers(arguments.text("attrs")?, from, to)?;
+                    if ids.len() != vectors.len() || ids.len() != attributes.len() {
+                        return Err("the three files differ in length".into());
+                    }
+                    if ids.is_empty() {
+                        break;
+                    }
+                    let changes: Vec<Change> = (ids.into_iter().zip(attributes).zip(vectors))
+                        .map(|((item, group), vector)| Change::Put { item, group, vector })
+                        .collect();
+                    open.change(&changes, arguments.number_or("threads", 1)?)?;
                 }
-                let changes: Vec<Change> = (ids.into_iter().zip(attributes).zip(vectors))
-                    .map(|((item, group), vector)| Change::Put { item, group, vector })
-                    .collect();
-                open.change(&changes, arguments.number_or("threads", 1)?)?;
             }
             "delete" => {
                 let open = self.open.as_mut().ok_or("no index")?;
@@ -177,7 +191,15 @@ impl Contender {
             return Err(format!("dimension {dim} is out of range"));
         }
         let shape = Shape { dim, metric, stamp: [0; 32] };
-        let options = GraphOptions::default();
+        fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
+        let room = match std::env::var("TWINSET_ANN_MEMORY_MB") {
+            Err(_) => None,
+            Ok(mb) => {
+                let mb: u64 = mb.parse().map_err(|e| format!("TWINSET_ANN_MEMORY_MB: {e}"))?;
+                Some(Room { memory_bytes: mb << 20, folder: dir.clone() })
+            }
+        };
+        let options = GraphOptions { room, ..GraphOptions::default() };
         let say = |e: IndexError| e.to_string();
         let index: Box<dyn Ranked> = match (self.which, load) {
             (Which::Exact, false) => Box::new(ExactIndex::with_shape(shape)),
@@ -185,7 +207,6 @@ impl Contender {
             (_, false) => Box::new(GraphIndex::new(shape, options)),
             (_, true) => Box::new(GraphIndex::open(&dir, shape, options).map_err(say)?),
         };
-        fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
         let covered = index.snapshot().seq();
         let log = Log::open(&dir.join("log"), dim, |seq, changes| {
             if seq > covered { index.apply(seq, changes).map_err(say) } else { Ok(()) }

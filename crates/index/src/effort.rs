@@ -53,6 +53,10 @@ impl Efforts {
     pub(crate) fn get(&self, class: Selectivity) -> usize {
         self.0[class as usize].load(Ordering::Relaxed) as usize
     }
+    /// All of them, as they are saved.
+    pub(crate) fn told(&self) -> [u32; 4] {
+        Selectivity::EVERY.map(|class| self.get(class) as u32)
+    }
     pub(crate) fn set(&self, class: Selectivity, width: usize) {
         self.0[class as usize].store(width.clamp(1, 1 << 20) as u32, Ordering::Relaxed);
     }

@@ -136,7 +136,7 @@ impl ExactIndex {
     pub fn save(&self, dir: &Path) -> Result<u64, IndexError> {
         let _one = self.saving.lock();
         let state = self.snapshot();
-        state.save_as(dir, state.seq)?;
+        state.save_as(dir, state.seq, [0; 4])?;
         Ok(state.seq)
     }
 
@@ -157,11 +157,13 @@ impl ExactIndex {
     }
 
     fn read(dir: &Path, shape: Option<Shape>) -> Result<Self, IndexError> {
-        let (head, reader) = saved::open(dir, &[Kind::Exact])?;
-        if let Some(expected) = shape {
-            head.shape.must_be(expected, dir)?;
-        }
-        Self::from_saved(head, reader)
+        let (index, _) = saved::load(dir, &[Kind::Exact], |head, reader| {
+            if let Some(expected) = shape {
+                head.shape.must_be(expected, dir)?;
+            }
+            Self::from_saved(head, reader)
+        })?;
+        Ok(index)
     }
 
     pub(crate) fn from_saved(head: Head, mut reader: saved::Reader) -> Result<Self, IndexError> {
@@ -306,9 +308,9 @@ impl Snapshot {
         }
     }
 
-    /// Saves it as what covers `seq`.
-    pub(crate) fn save_as(&self, dir: &Path, seq: u64) -> Result<(), IndexError> {
-        let head = Head { kind: Kind::Exact, shape: self.shape, seq, items: self.len as u64 };
+    /// Saves it as what covers `seq`, with the efforts of searches.
+    pub(crate) fn save_as(&self, dir: &Path, seq: u64, efforts: [u32; 4]) -> Result<(), IndexError> {
+        let head = Head { kind: Kind::Exact, shape: self.shape, seq, items: self.len as u64, efforts };
         saved::save(dir, head, |writer| {
             let mut full = Rows::default();
             for segment in &self.segments {

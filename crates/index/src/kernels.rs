@@ -92,6 +92,52 @@ pub fn kernels_in_use() -> &'static str {
     Kernels::detected().name
 }
 
+/// The table of the module that it stands in.
+// SAFETY of its calls: `Kernels::detected` hands a table out only where the processor has all that its functions are
+// compiled for.
+macro_rules! table {
+    ($name:literal) => {
+        pub(super) const KERNELS: Kernels = Kernels {
+            name: $name,
+            dot: |a, b| unsafe { dot(a, b) },
+            l2: |a, b| unsafe { l2(a, b) },
+            near: |query, records, dots| unsafe { near(query, records, dots) },
+            between: |a, b| unsafe { between(a, b) },
+            nibbles: |lower, upper, packed| unsafe { nibbles(lower, upper, packed) },
+            take_off: |weights, rows, from| unsafe { take_off(weights, rows, from) },
+        };
+    };
+}
+
+/// Sums over two slices of floats: `$lanes` at a time by the step given for each name, in four sums side by side, since
+/// one multiply-add takes four cycles and two start in each; then one sum; then the plain loop of that name.
+macro_rules! reduce {
+    ($features:tt, $lanes:tt, $zero:path, $load:path, $add:path, $sum:path,
+     |$a:ident, $b:ident, $s:ident| { $($name:ident: $step:expr,)+ }) => {$(
+        #[target_feature(enable = $features)]
+        fn $name(a: &[f32], b: &[f32]) -> f32 {
+            let mut sums = [$zero(); 4];
+            let (wide_a, wide_b) = (a.chunks_exact(4 * $lanes), b.chunks_exact(4 * $lanes));
+            let (rest_a, rest_b) =
+                (wide_a.remainder().chunks_exact($lanes), wide_b.remainder().chunks_exact($lanes));
+            let tail = super::scalar::$name(rest_a.remainder(), rest_b.remainder());
+            for (a, b) in wide_a.zip(wide_b) {
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    let part = i * $lanes..(i + 1) * $lanes;
+                    let ($a, $b, $s) = ($load(&a[part.clone()]), $load(&b[part]), *sum);
+                    *sum = $step;
+                }
+            }
+            for (a, b) in rest_a.zip(rest_b) {
+                let ($a, $b, $s) = ($load(a), $load(b), sums[0]);
+                sums[0] = $step;
+            }
+            let [s0, s1, s2, s3] = sums;
+            tail + $sum($add($add(s0, s1), $add(s2, s3)))
+        }
+    )+};
+}
+
 mod scalar {
     pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
         a.iter().zip(b).map(|(x, y)| x * y).sum()
@@ -124,16 +170,7 @@ mod avx2 {
     use super::Kernels;
     use std::arch::x86_64::*;
 
-    // SAFETY (all closures): this table is only handed out after AVX2 and FMA were detected.
-    pub(super) const KERNELS: Kernels = Kernels {
-        name: "avx2",
-        dot: |a, b| unsafe { dot(a, b) },
-        l2: |a, b| unsafe { l2(a, b) },
-        near: |query, records, dots| unsafe { near(query, records, dots) },
-        between: |a, b| unsafe { between(a, b) },
-        nibbles: |lower, upper, packed| unsafe { nibbles(lower, upper, packed) },
-        take_off: |weights, rows, from| unsafe { take_off(weights, rows, from) },
-    };
+    table!("avx2");
 
     #[target_feature(enable = "avx2,fma")]
     fn sum_i32(v: __m256i) -> i32 {
@@ -221,38 +258,10 @@ mod avx2 {
         unsafe { _mm256_loadu_ps(x.as_ptr()) }
     }
 
-    /// Four sums run side by side, since one multiply-add takes four cycles and two start in each.
-    macro_rules! reduce {
-        ($name:ident, $step:expr, $tail:path) => {
-            #[target_feature(enable = "avx2,fma")]
-            fn $name(a: &[f32], b: &[f32]) -> f32 {
-                let mut sums = [_mm256_setzero_ps(); 4];
-                let (wide_a, wide_b) = (a.chunks_exact(32), b.chunks_exact(32));
-                let (rest_a, rest_b) =
-                    (wide_a.remainder().chunks_exact(8), wide_b.remainder().chunks_exact(8));
-                let tail = $tail(rest_a.remainder(), rest_b.remainder());
-                for (a, b) in wide_a.zip(wide_b) {
-                    for (i, sum) in sums.iter_mut().enumerate() {
-                        *sum = $step(load(&a[i * 8..i * 8 + 8]), load(&b[i * 8..i * 8 + 8]), *sum);
-                    }
-                }
-                for (a, b) in rest_a.zip(rest_b) {
-                    sums[0] = $step(load(a), load(b), sums[0]);
-                }
-                let [s0, s1, s2, s3] = sums;
-                tail + sum(_mm256_add_ps(_mm256_add_ps(s0, s1), _mm256_add_ps(s2, s3)))
-            }
-        };
-    }
-    reduce!(dot, |a, b, s| _mm256_fmadd_ps(a, b, s), super::scalar::dot);
-    reduce!(
-        l2,
-        |a, b, s| {
-            let d = _mm256_sub_ps(a, b);
-            _mm256_fmadd_ps(d, d, s)
-        },
-        super::scalar::l2
-    );
+    reduce!("avx2,fma", 8, _mm256_setzero_ps, load, _mm256_add_ps, sum, |a, b, s| {
+        dot: _mm256_fmadd_ps(a, b, s),
+        l2: { let d = _mm256_sub_ps(a, b); _mm256_fmadd_ps(d, d, s) },
+    });
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -260,16 +269,7 @@ mod avx512 {
     use super::Kernels;
     use std::arch::x86_64::*;
 
-    // SAFETY (all closures): this table is only handed out after these four, AVX2 and FMA were detected.
-    pub(super) const KERNELS: Kernels = Kernels {
-        name: "avx512",
-        dot: |a, b| unsafe { dot(a, b) },
-        l2: |a, b| unsafe { l2(a, b) },
-        near: |query, records, dots| unsafe { near(query, records, dots) },
-        between: |a, b| unsafe { between(a, b) },
-        nibbles: |lower, upper, packed| unsafe { nibbles(lower, upper, packed) },
-        take_off: |weights, rows, from| unsafe { take_off(weights, rows, from) },
-    };
+    table!("avx512");
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     fn load(x: &[u8]) -> __m512i {
@@ -346,38 +346,12 @@ mod avx512 {
         unsafe { _mm512_loadu_ps(x.as_ptr()) }
     }
 
-    /// Four sums run side by side, as with AVX2.
-    macro_rules! reduce {
-        ($name:ident, $step:expr, $tail:path) => {
-            #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-            fn $name(a: &[f32], b: &[f32]) -> f32 {
-                let mut sums = [_mm512_setzero_ps(); 4];
-                let (wide_a, wide_b) = (a.chunks_exact(64), b.chunks_exact(64));
-                let (rest_a, rest_b) =
-                    (wide_a.remainder().chunks_exact(16), wide_b.remainder().chunks_exact(16));
-                let tail = $tail(rest_a.remainder(), rest_b.remainder());
-                for (a, b) in wide_a.zip(wide_b) {
-                    for (i, sum) in sums.iter_mut().enumerate() {
-                        *sum = $step(floats(&a[i * 16..i * 16 + 16]), floats(&b[i * 16..i * 16 + 16]), *sum);
-                    }
-                }
-                for (a, b) in rest_a.zip(rest_b) {
-                    sums[0] = $step(floats(a), floats(b), sums[0]);
-                }
-                let [s0, s1, s2, s3] = sums;
-                tail + _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s0, s1), _mm512_add_ps(s2, s3)))
-            }
-        };
-    }
-    reduce!(dot, |a, b, s| _mm512_fmadd_ps(a, b, s), super::scalar::dot);
     reduce!(
-        l2,
-        |a, b, s| {
-            let d = _mm512_sub_ps(a, b);
-            _mm512_fmadd_ps(d, d, s)
-        },
-        super::scalar::l2
-    );
+        "avx512f,avx512bw,avx512vl,avx512vnni", 16, _mm512_setzero_ps, floats, _mm512_add_ps,
+        _mm512_reduce_add_ps, |a, b, s| {
+        dot: _mm512_fmadd_ps(a, b, s),
+        l2: { let d = _mm512_sub_ps(a, b); _mm512_fmadd_ps(d, d, s) },
+    });
 
     /// 64 numbers at a time stay in registers while all rows pass.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
@@ -412,16 +386,7 @@ mod neon {
     use super::Kernels;
     use std::arch::aarch64::*;
 
-    // SAFETY (both closures): this table is only handed out after NEON was detected.
-    pub(super) const KERNELS: Kernels = Kernels {
-        name: "neon",
-        dot: |a, b| unsafe { dot(a, b) },
-        l2: |a, b| unsafe { l2(a, b) },
-        near: |query, records, dots| unsafe { near(query, records, dots) },
-        between: |a, b| unsafe { between(a, b) },
-        nibbles: |lower, upper, packed| unsafe { nibbles(lower, upper, packed) },
-        take_off: |weights, rows, from| unsafe { take_off(weights, rows, from) },
-    };
+    table!("neon");
 
     #[target_feature(enable = "neon")]
     fn load_8(x: &[i8]) -> int16x8_t {
@@ -484,38 +449,21 @@ mod neon {
     }
 
     #[target_feature(enable = "neon")]
+    fn zero() -> float32x4_t {
+        vdupq_n_f32(0.0)
+    }
+
+    #[target_feature(enable = "neon")]
     fn load(x: &[f32]) -> float32x4_t {
         debug_assert_eq!(x.len(), 4);
         // SAFETY: the slice has four floats.
         unsafe { vld1q_f32(x.as_ptr()) }
     }
 
-    macro_rules! reduce {
-        ($name:ident, $step:expr, $tail:path) => {
-            #[target_feature(enable = "neon")]
-            fn $name(a: &[f32], b: &[f32]) -> f32 {
-                let mut sums = [vdupq_n_f32(0.0); 4];
-                let (wide_a, wide_b) = (a.chunks_exact(16), b.chunks_exact(16));
-                let tail = $tail(wide_a.remainder(), wide_b.remainder());
-                for (a, b) in wide_a.zip(wide_b) {
-                    for (i, sum) in sums.iter_mut().enumerate() {
-                        *sum = $step(load(&a[i * 4..i * 4 + 4]), load(&b[i * 4..i * 4 + 4]), *sum);
-                    }
-                }
-                let [s0, s1, s2, s3] = sums;
-                tail + vaddvq_f32(vaddq_f32(vaddq_f32(s0, s1), vaddq_f32(s2, s3)))
-            }
-        };
-    }
-    reduce!(dot, |a, b, s| vfmaq_f32(s, a, b), super::scalar::dot);
-    reduce!(
-        l2,
-        |a, b, s| {
-            let d = vsubq_f32(a, b);
-            vfmaq_f32(s, d, d)
-        },
-        super::scalar::l2
-    );
+    reduce!("neon", 4, zero, load, vaddq_f32, vaddvq_f32, |a, b, s| {
+        dot: vfmaq_f32(s, a, b),
+        l2: { let d = vsubq_f32(a, b); vfmaq_f32(s, d, d) },
+    });
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub use contract::{Candidate, Change, MAX_DIM, Metric, Query, Searcher, Shape, V
 pub use effort::Selectivity;
 pub use error::{IndexError, Subject};
 pub use exact::{ExactIndex, Snapshot};
-pub use graph::{GraphIndex, GraphOptions, GraphSnapshot};
+pub use graph::{GraphIndex, GraphOptions, GraphSnapshot, Room};
 pub use kernels::kernels_in_use;
 pub use saved::check_saved;
 

@@ -4,7 +4,8 @@
 //! what the bytes mean. Every byte is drawn in docs/formats/index-exact.md.
 //!
 //! The data file gets a new name, is synced, and only then named by a manifest that replaces the old one by
-//! renaming: whoever reads, at whatever moment the power went, finds the old state or the new one.
+//! renaming: whoever reads, at whatever moment the power went, finds the old state or the new one. The state before
+//! stays beside it, for the day when the newest turns out to be torn.
 use crate::{IndexError, MAX_DIM, Metric, Shape};
 use std::{
     io::{BufWriter, Read, Seek, SeekFrom, Write},
@@ -13,8 +14,10 @@ use std::{
 use twinset_disk::{Disk, DiskFile, DiskRead, RealDisk};
 
 const MAGIC: [u8; 8] = *b"TWINSIDX";
-const VERSION: u32 = 1;
+/// Version 1 had no efforts (zeros there).
+const VERSION: u32 = 2;
 const MANIFEST: &str = "manifest";
+const PREVIOUS: &str = "previous";
 const MANIFEST_BYTES: usize = 128;
 /// Unit of checking; a damaged place is told to this precision.
 const BLOCK: usize = 1 << 16;
@@ -45,6 +48,8 @@ pub(crate) struct Head {
     pub(crate) shape: Shape,
     pub(crate) seq: u64,
     pub(crate) items: u64,
+    /// How hard searches of each class try; 0: as hard as they please.
+    pub(crate) efforts: [u32; 4],
 }
 
 /// How the manifest vouches for the data file.
@@ -74,6 +79,12 @@ pub(crate) fn save_on(
     disk.create_dir_all(dir).map_err(IndexError::io("cannot make", dir))?;
     let old = data_files(disk, dir)?;
     let number = old.iter().map(|(number, _)| number + 1).max().unwrap_or(1);
+    // The state to fall back to: the newest whose file is as long as it should be.
+    let kept = [MANIFEST, PREVIOUS].into_iter().find_map(|name| {
+        let (head, vouch) = read_manifest(disk, dir, name).ok()?;
+        Reader::open(disk, data_path(dir, head.kind, vouch.number), vouch).ok()?;
+        Some((name, head, vouch))
+    });
     let path = data_path(dir, head.kind, number);
     let file = disk.create(&path).map_err(IndexError::io("cannot write", &path))?;
     let mut writer = Writer {
@@ -85,39 +96,64 @@ pub(crate) fn save_on(
     };
     let done = fill(&mut writer).and_then(|()| {
         let (payload, table_crc) = writer.finish()?;
-        replace(disk, dir, &manifest(head, Vouch { number, payload, table_crc }))
+        if let Some((MANIFEST, head, vouch)) = kept {
+            replace(disk, dir, PREVIOUS, &manifest(head, vouch))?;
+        }
+        replace(disk, dir, MANIFEST, &manifest(head, Vouch { number, payload, table_crc }))
     });
     if done.is_err() {
         // Best effort, for a full disk: the half-written file helps nobody. If the manifest could have been
         // renamed already the file must stay, and the next save clears it.
-        if !read_manifest(disk, dir).is_ok_and(|(_, v)| v.number == number) {
+        if !read_manifest(disk, dir, MANIFEST).is_ok_and(|(_, v)| v.number == number) {
             let _ = disk.remove(&path);
         }
         return done;
     }
-    for (_, path) in old {
+    let kept = kept.map(|(_, _, vouch)| vouch.number);
+    for (_, path) in old.into_iter().filter(|(number, _)| Some(*number) != kept) {
         let _ = disk.remove(&path); // a left-over costs space only, and the next save tries again
     }
     Ok(())
 }
 
-/// Opens the state saved in `dir`, if it is of one of these kinds. The bytes behind it are checked as they are read.
-pub(crate) fn open(dir: &Path, kinds: &[Kind]) -> Result<(Head, Reader), IndexError> {
-    open_on(&RealDisk, dir, kinds)
+/// Reads the newest state saved in `dir`, if it is of one of these kinds and shape. Where it is damaged, the state
+/// before; then also why. The bytes are checked as `read` asks for them.
+pub(crate) fn load<T>(
+    dir: &Path,
+    kinds: &[Kind],
+    read: impl Fn(Head, Reader) -> Result<T, IndexError>,
+) -> Result<(T, Option<IndexError>), IndexError> {
+    load_on(&RealDisk, dir, kinds, read)
 }
 
-/// [`open`] on any disk.
-pub(crate) fn open_on(disk: &dyn Disk, dir: &Path, kinds: &[Kind]) -> Result<(Head, Reader), IndexError> {
-    let (head, vouch) = read_manifest(disk, dir)?;
+/// [`load`] on any disk.
+pub(crate) fn load_on<T>(
+    disk: &dyn Disk,
+    dir: &Path,
+    kinds: &[Kind],
+    read: impl Fn(Head, Reader) -> Result<T, IndexError>,
+) -> Result<(T, Option<IndexError>), IndexError> {
+    let load = |name| open_on(disk, dir, name, kinds).and_then(|(head, reader)| read(head, reader));
+    match load(MANIFEST) {
+        Err(torn @ (IndexError::Damaged { .. } | IndexError::Missing { .. })) => match load(PREVIOUS) {
+            Ok(found) => Ok((found, Some(torn))),
+            Err(_) => Err(torn),
+        },
+        found => found.map(|found| (found, None)),
+    }
+}
+
+fn open_on(disk: &dyn Disk, dir: &Path, name: &str, kinds: &[Kind]) -> Result<(Head, Reader), IndexError> {
+    let (head, vouch) = read_manifest(disk, dir, name)?;
     if !kinds.contains(&head.kind) {
-        let path = dir.join(MANIFEST);
+        let path = dir.join(name);
         return Err(IndexError::OtherKind { path, found: head.kind.name(), expected: kinds[0].name() });
     }
     Ok((head, Reader::open(disk, data_path(dir, head.kind, vouch.number), vouch)?))
 }
 
-fn read_manifest(disk: &dyn Disk, dir: &Path) -> Result<(Head, Vouch), IndexError> {
-    let path = dir.join(MANIFEST);
+fn read_manifest(disk: &dyn Disk, dir: &Path, name: &str) -> Result<(Head, Vouch), IndexError> {
+    let path = dir.join(name);
     let bytes = match disk.open(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             return Err(IndexError::Missing { path: dir.to_path_buf() });
@@ -132,17 +168,14 @@ fn read_manifest(disk: &dyn Disk, dir: &Path) -> Result<(Head, Vouch), IndexErro
     parse(&path, &bytes)
 }
 
-/// Reads all of the state saved in `dir` and compares it with its checksums, without keeping it.
+/// Reads all of the newest state saved in `dir` and compares it with its checksums, without keeping it.
 ///
 /// # Errors
 /// Missing; damaged, with the offset; other model, dimension or metric.
 pub fn check_saved(dir: &Path, shape: Shape) -> Result<(), IndexError> {
-    let (head, mut reader) = open(dir, &[Kind::Exact, Kind::Graph])?;
+    let (head, mut reader) = open_on(&RealDisk, dir, MANIFEST, &[Kind::Exact, Kind::Graph])?;
     head.shape.must_be(shape, dir)?;
-    for _ in 0..reader.crcs.len() {
-        reader.read_block()?;
-    }
-    Ok(())
+    reader.check_rest()
 }
 
 fn data_path(dir: &Path, kind: Kind, number: u64) -> PathBuf {
@@ -161,9 +194,9 @@ fn data_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, PathBuf)>, IndexE
         .collect())
 }
 
-/// Puts `bytes` where the manifest is, all or nothing, and waits until that is on the disk.
-fn replace(disk: &dyn Disk, dir: &Path, bytes: &[u8]) -> Result<(), IndexError> {
-    let (new, path) = (dir.join("manifest.new"), dir.join(MANIFEST));
+/// Puts `bytes` where the manifest `name` is, all or nothing, and waits until that is on the disk.
+fn replace(disk: &dyn Disk, dir: &Path, name: &str, bytes: &[u8]) -> Result<(), IndexError> {
+    let (new, path) = (dir.join("manifest.new"), dir.join(name));
     disk.create(&new)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync()))
         .map_err(IndexError::io("cannot write", &new))?;
@@ -195,6 +228,7 @@ fn manifest(head: Head, vouch: Vouch) -> [u8; MANIFEST_BYTES] {
     put(48, &vouch.number.to_le_bytes());
     put(56, &vouch.table_crc.to_le_bytes());
     put(64, &head.shape.stamp);
+    put(96, bytemuck::cast_slice(&head.efforts));
     let crc = crc32fast::hash(&bytes[..MANIFEST_BYTES - 4]);
     bytes[MANIFEST_BYTES - 4..].copy_from_slice(&crc.to_le_bytes());
     bytes
@@ -213,7 +247,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<(Head, Vouch), IndexError> {
     if crc32fast::hash(&bytes[..MANIFEST_BYTES - 4]) != u32_at(MANIFEST_BYTES - 4) {
         return damaged(0, "the manifest's checksum does not fit");
     }
-    if u32_at(8) != VERSION {
+    if !(1..=VERSION).contains(&u32_at(8)) {
         let path = path.to_path_buf();
         return Err(IndexError::NewerVersion { path, found: u32_at(8), supported: VERSION });
     }
@@ -230,8 +264,9 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<(Head, Vouch), IndexError> {
     let mut stamp = [0; 32];
     stamp.copy_from_slice(&bytes[64..96]);
     let shape = Shape { dim, metric, stamp };
+    let efforts = [96, 100, 104, 108].map(u32_at);
     Ok((
-        Head { kind, shape, seq: u64_at(24), items: u64_at(32) },
+        Head { kind, shape, seq: u64_at(24), items: u64_at(32), efforts },
         Vouch { payload: u64_at(40), number: u64_at(48), table_crc: u32_at(56) },
     ))
 }
@@ -344,8 +379,21 @@ impl Reader {
         self.payload
     }
 
+    /// The file. Its bytes stay as they are for as long as it is there.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn damaged(&self, offset: u64, what: &'static str) -> IndexError {
         IndexError::damaged(&self.path, offset, what)
+    }
+
+    /// Compares all that was not asked for yet with its checksums.
+    pub(crate) fn check_rest(&mut self) -> Result<(), IndexError> {
+        while self.next < self.crcs.len() {
+            self.read_block()?;
+        }
+        Ok(())
     }
 
     pub(crate) fn take(&mut self, mut into: &mut [u8]) -> Result<(), IndexError> {

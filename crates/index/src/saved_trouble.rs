@@ -31,6 +31,7 @@ fn head(seq: u64) -> Head {
         shape: Shape { dim: 4, metric: Metric::InnerProduct, stamp: [7; 32] },
         seq,
         items: seq,
+        efforts: [seq as u32; 4],
     }
 }
 
@@ -44,13 +45,21 @@ fn save(disk: &LyingDisk, seq: u64) -> Result<(), IndexError> {
     saved::save_on(disk, Path::new(DIR), head(seq), |writer| writer.put(&payload(seq)))
 }
 
-/// The number of the state that is found, after every byte of it was compared.
+/// The number of the state that is found, after every byte of it was compared, and whether it is the one before a
+/// damaged one.
+fn found_in(disk: &LyingDisk) -> Result<(u64, bool), IndexError> {
+    let read = |found: Head, mut reader: saved::Reader| {
+        let mut bytes = vec![0; usize::try_from(reader.payload()).unwrap()];
+        reader.take(&mut bytes)?;
+        assert!(bytes == payload(found.seq), "state {} holds something that was never saved", found.seq);
+        assert_eq!(found, head(found.seq));
+        Ok(found.seq)
+    };
+    saved::load_on(disk, Path::new(DIR), &[Kind::Exact], read).map(|(seq, torn)| (seq, torn.is_some()))
+}
+
 fn found(disk: &LyingDisk) -> Result<u64, IndexError> {
-    let (head, mut reader) = saved::open_on(disk, Path::new(DIR), &[Kind::Exact])?;
-    let mut bytes = vec![0; usize::try_from(reader.payload()).unwrap()];
-    reader.take(&mut bytes)?;
-    assert!(bytes == payload(head.seq), "state {} holds something that was never saved", head.seq);
-    Ok(head.seq)
+    found_in(disk).map(|(seq, _)| seq)
 }
 
 #[test]
@@ -165,4 +174,36 @@ fn damage_is_noticed_or_harmless() {
         }
     }
     assert!(noticed > cases * 9 / 10);
+}
+
+#[test]
+fn a_torn_newest_state_gives_way_to_the_one_before_and_the_next_save_keeps_a_whole_one() {
+    let disk = LyingDisk::default();
+    [4, 5, 6].into_iter().for_each(|seq| save(&disk, seq).unwrap());
+    let state = disk.state();
+    let files = state.files();
+    assert_eq!(files.len(), 4, "two manifests and two data files");
+    let (mut before, mut newest) = (0, 0);
+    for case in 0..400 {
+        for (path, bytes) in &files {
+            let at = (random(case) % bytes.len() as u64) as usize;
+            let torn = LyingDisk::of(state.with(path, bytes[..at].to_vec()));
+            let (seq, fell_back) = found_in(&torn).unwrap();
+            assert_eq!(
+                (seq, fell_back),
+                if fell_back { (5, true) } else { (6, false) },
+                "{}",
+                path.display()
+            );
+            before += u64::from(fell_back);
+            newest += u64::from(!fell_back);
+            // Whatever was torn, after one more save there are two whole states again.
+            save(&torn, 7).unwrap();
+            let again = torn.state();
+            let manifest = again.files().into_keys().find(|path| path.ends_with("manifest")).unwrap();
+            let fallback = found_in(&LyingDisk::of(again.with(&manifest, Vec::new()))).unwrap();
+            assert!(found_in(&torn).unwrap() == (7, false) && fallback.1 && fallback.0 >= 5, "{fallback:?}");
+        }
+    }
+    assert_eq!((before, newest), (800, 800));
 }

@@ -510,6 +510,8 @@ pub(crate) struct SettingsSchema {
     index_ms: Option<f64>,
     /// Local features of pictures that come from now on take 0.6 instead of 2.2 kB each, a little less exact.
     compact_features: Option<bool>,
+    /// Megabytes of memory that the index may take, from its next opening on; what is over stays on the disk.
+    index_memory_mb: Option<u64>,
 }
 
 /// Sizes of a catalogue.

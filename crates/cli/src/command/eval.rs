@@ -400,7 +400,7 @@ fn eval_index(args: &EvalIndex, ui: &Ui) -> anyhow::Result<Done> {
     let report = watched(ui, "vectors", |watch| index::run(&options, name, make, watch))?;
     ui.answer(&report, || {
         format!(
-            "{} index of {} x {}: recall@{} {}, {:.0} queries a second ({:.0} by plain loops), median {:.2} ms\n\
+            "{} index of {} x {}: recall@{} {}, {:.0} queries a second ({:.0} by plain loops), median {:.2} ms, 99 of 100 within {:.2} ms ({:.2} ms during {:.0} puts a second)\n\
              built in {:.1} s, {:.1} MB ({:.1} MB of vectors)\n",
             report.index,
             report.base,
@@ -410,6 +410,9 @@ fn eval_index(args: &EvalIndex, ui: &Ui) -> anyhow::Result<Done> {
             report.queries_per_second,
             report.exact_queries_per_second,
             report.latency_ms[0],
+            report.latency_ms[2],
+            report.writing.latency_ms[2],
+            report.writing.puts_per_second,
             report.build_seconds,
             report.memory_bytes as f64 / 1e6,
             report.vector_bytes as f64 / 1e6

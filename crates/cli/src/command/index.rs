@@ -54,6 +54,9 @@ fn status(shop: &Shop, ui: &Ui) -> anyhow::Result<Done> {
         "last_error": status.last_error,
         "kind": if status.exact { "exact" } else { "graph" },
         "graph_bytes": status.bytes,
+        "memory_bytes": status.memory_bytes,
+        "disk_bytes": status.disk_bytes,
+        "fell_back": status.fell_back,
         "goal": match status.goal {
             Goal::Recall(recall) => json!({ "recall": recall }),
             Goal::LatencyMs(ms) => json!({ "index_ms": ms }),
@@ -75,6 +78,17 @@ fn status(shop: &Shop, ui: &Ui) -> anyhow::Result<Done> {
             Goal::Recall(recall) => format!("aims at a recall of {recall}\n"),
             Goal::LatencyMs(ms) => format!("aims at {ms} ms in the index\n"),
         };
+        if let Some(most) = status.memory_bytes {
+            text += &format!(
+                "graph: {} MB of {} in memory, {} on the disk\n",
+                status.bytes >> 20,
+                most >> 20,
+                status.disk_bytes >> 20
+            );
+        }
+        if let Some(torn) = &status.fell_back {
+            text += &format!("opened from the state before: {torn}\n");
+        }
         for r in &status.recall {
             let [mean, low, high] = r.recall;
             text += &format!(

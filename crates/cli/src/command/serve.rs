@@ -42,6 +42,8 @@ struct Config {
 struct ConfigIndex {
     recall: Option<f64>,
     index_ms: Option<f64>,
+    /// Megabytes of memory that the index of each catalogue may take.
+    memory_mb: Option<u64>,
 }
 
 impl ConfigIndex {
@@ -112,8 +114,9 @@ pub(crate) fn run(args: &Serve, home: Option<&Path>, ui: &Ui) -> anyhow::Result<
     set(&mut decoding.limits.max_memory_bytes, limits.decode_memory_bytes);
     set(&mut decoding.time_limit, limits.decode_time_ms.map(Duration::from_millis));
 
-    let goal = config.index.goal()?;
-    let engine = Arc::new(Engine::open(&home, Options { goal, ..walled(config.threads, decoding)? })?);
+    let (goal, index_memory_mb) = (config.index.goal()?, config.index.memory_mb);
+    let options = Options { goal, index_memory_mb, ..walled(config.threads, decoding)? };
+    let engine = Arc::new(Engine::open(&home, options)?);
     // Opened now, so that what an earlier process left behind is caught up before the first search asks for it.
     for name in engine.catalogues()? {
         if let Err(error) = engine.catalogue(&name) {

@@ -1,6 +1,6 @@
 //! Searches are measured while nobody waits, and the exact answer is exact whatever the index keeps.
 
-use crate::drawn::{LONG, ids, numbered, request, settle, shop_of, vision};
+use crate::drawn::{LONG, check_finds, ids, numbered, request, settle, shop_of, vision};
 use std::time::{Duration, Instant};
 use twinset_catalogue::{CatalogueName, Settings};
 use twinset_engine::{Engine, EngineError, Goal, GraphOptions, Options, SearchRequest};
@@ -82,4 +82,18 @@ fn goals_out_of_range_make_no_catalogue() {
     let settings = Settings { recall: Some(0.995), ..Settings::default() };
     let shop = engine.create(&name, settings).unwrap();
     assert_eq!(shop.index_status().unwrap().goal, Goal::Recall(0.995));
+}
+
+#[test]
+fn an_index_without_memory_answers_from_the_disk_and_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let engine = open(home.path(), 8);
+    let settings = Settings { index_memory_mb: Some(0), ..Settings::default() };
+    let shop = engine.create(&CatalogueName::parse("shop").unwrap(), settings).unwrap();
+    shop.put((0..40).map(numbered).collect()).unwrap();
+    settle(&shop);
+    let status = shop.index_status().unwrap();
+    assert_eq!((status.exact, status.memory_bytes, status.fell_back), (false, Some(0), None));
+    assert!(status.disk_bytes > 0);
+    check_finds(&shop, 0..40);
 }

@@ -1,9 +1,10 @@
 //! Damaged files and sudden deaths.
 
-use crate::drawn::{Fixture, check_finds, ids, numbered, open, request, settle, shop_of};
+use crate::drawn::{Fixture, LONG, check_finds, ids, numbered, open, request, settle, shop_of};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 use twinset_engine::{EngineError, Shop};
 
 fn index_files(shop: &Shop) -> Vec<PathBuf> {
@@ -29,6 +30,12 @@ fn a_damaged_index_is_set_aside_and_made_anew_while_searches_go_on() {
         // Searches answer at once, over what is there, and say up to which change.
         let early = shop.search(&request(4)).unwrap();
         assert!(early.seq == 10 || early.hits.len() < 10);
+        settle(&shop);
+        // Damage behind what searches follow is found a little later.
+        let start = Instant::now();
+        while shop.index_status().unwrap().quarantined.is_empty() && start.elapsed() < LONG {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         settle(&shop);
         let status = shop.index_status().unwrap();
         assert_eq!((status.quarantined.len(), status.computed, status.items), (1, 0, 10), "file {n}");

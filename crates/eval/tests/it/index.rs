@@ -32,6 +32,7 @@ fn exact_search_has_full_recall() {
         let report = run(&options, "exact", make, &unwatched).unwrap();
         assert_eq!((report.recall, report.base, report.queries), ([1.0; 3], 500, 15));
         assert!(report.queries_per_second > 0.0 && report.latency_ms[0] <= report.latency_ms[2]);
+        assert!(report.writing.latency_ms[0] > 0.0 && report.writing.puts_per_second >= 0.0);
     }
 }
 

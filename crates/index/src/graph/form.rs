@@ -3,8 +3,9 @@
 //! In: a turned vector. Out: two records and, from them, distances. Knows nothing of links or walks.
 //!
 //! The *near* record has the front, one byte a number, in whole cache lines; walks and the choice of links
-//! read nothing else. The *far* record has half a byte more for each number of the front and half a byte for
-//! each number of the rest, for the last comparison. Drawn byte by byte in docs/formats/index-graph.md.
+//! read nothing else. The *far* record has half a byte more for each number of the front and a byte for each number of
+//! the rest, in two *planes* of half-bytes, for the last comparison; graphs of version 1 have the upper plane only.
+//! Drawn byte by byte in docs/formats/index-graph.md.
 use super::frame::{Frame, front_of};
 use crate::kernels::{FACTORS, Kernels};
 
@@ -15,11 +16,20 @@ pub(crate) struct Form {
     front: usize,
     /// Numbers of the rest.
     rest: usize,
+    /// Half-bytes for each of these: 1 or 2.
+    pub(crate) planes: usize,
+    /// Bytes of one plane, a multiple of 32.
+    plane: usize,
     /// Bytes of a near record.
     pub(crate) near: usize,
     /// Bytes of a far record, a multiple of 32.
     pub(crate) far: usize,
 }
+
+/// Two rests are taken to be no farther apart than the fronts by this factor (of squared distances). Otherwise, as if
+/// they had nothing in common. Without it a picture with a large rest was far even from itself, and one in ten was
+/// not found by a walk of 20; the larger it is, the fewer others come forward with it.
+const ALIKE: f32 = 8.0;
 
 /// What stands before the codes of a near record.
 #[derive(Clone, Copy)]
@@ -41,15 +51,16 @@ impl Factors {
 }
 
 impl Form {
-    pub(crate) fn new(frame: &Frame) -> Self {
+    pub(crate) fn new(frame: &Frame, planes: usize) -> Self {
+        assert!((1..=2).contains(&planes));
         let (near, rest) = (64 * frame.lines, frame.rest);
-        Self { front: front_of(frame.lines), rest, near, far: near / 2 + (rest / 2).next_multiple_of(32) }
+        let plane = (rest / 2).next_multiple_of(32);
+        Self { front: front_of(frame.lines), rest, planes, plane, near, far: near / 2 + planes * plane }
     }
 
-    /// The numbers of records that came from a file can be worked with.
-    pub(crate) fn is_sound(&self, near: &[u8], far: &[u8]) -> bool {
-        let Factors { step, norm, coded } = Factors::of(near);
-        [step, norm, coded, self.rest_step(far)].iter().all(|x| x.is_finite() && *x >= 0.0)
+    /// Half of the largest code of a number of the rest: the code of 0.
+    fn middle(&self) -> f32 {
+        if self.planes == 1 { 7.5 } else { 127.5 }
     }
 
     /// Squared length of the turned vector.
@@ -88,28 +99,41 @@ impl Form {
         lost.sqrt() as f32
     }
 
-    /// Half-bytes of the rest: a number is its half-byte less 7.5, times the step that is returned. The step
-    /// is the best of a few around the one that suits bell-shaped numbers (Max 1960), then corrected so that the
-    /// product with the vector itself is right, which makes products with its like right on average.
+    /// Codes of the rest: a number is its code less the middle one, times the step that is returned. With one plane
+    /// the step is the best of a few around the one that suits bell-shaped numbers (Max 1960), with two none is too
+    /// large for it; then it is corrected so that the product with the vector itself is right, which makes products
+    /// with its like right on average.
     fn write_rest(&self, packed: &mut [u8], rest: &[f32], lost: &mut f64) -> f32 {
         let length = rest.iter().map(|x| x * x).sum::<f32>();
         if length <= 0.0 {
             return 0.0;
         }
+        let middle = self.middle();
         let spread = (length / rest.len() as f32).sqrt();
-        let code = |x: f32, step: f32| (x / step + 7.5).round_ties_even().clamp(0.0, 15.0);
-        let error = |step: f32| rest.iter().map(|&x| (x - (code(x, step) - 7.5) * step).powi(2)).sum::<f32>();
-        let tried = [0.28, 0.335, 0.4, 0.5].map(|share| (error(share * spread), share * spread));
-        let (_, step) = tried.into_iter().fold((f32::INFINITY, spread), |a, b| if b.0 < a.0 { b } else { a });
+        let code = |x: f32, step: f32| (x / step + middle).round_ties_even().clamp(0.0, 2.0 * middle);
+        let step = if self.planes == 1 {
+            let error =
+                |step: f32| rest.iter().map(|&x| (x - (code(x, step) - middle) * step).powi(2)).sum::<f32>();
+            let tried = [0.28, 0.335, 0.4, 0.5].map(|share| (error(share * spread), share * spread));
+            tried.into_iter().fold((f32::INFINITY, spread), |a, b| if b.0 < a.0 { b } else { a }).1
+        } else {
+            rest.iter().fold(0.0f32, |m, x| m.max(x.abs())) / middle
+        };
+        let (upper, lower) = packed.split_at_mut(self.plane);
         let mut product = 0.0;
         for (i, &x) in rest.iter().enumerate() {
             let code = code(x, step);
-            put_nibble(packed, i, code as u8);
-            product += x * (code - 7.5) * step;
+            product += x * (code - middle) * step;
+            if self.planes == 1 {
+                put_nibble(upper, i, code as u8);
+            } else {
+                put_nibble(upper, i, code as u8 >> 4);
+                put_nibble(lower, i, code as u8 & 15);
+            }
         }
         let corrected = if product > 0.0 { step * length / product } else { step };
         for &x in rest {
-            *lost += f64::from(x - (code(x, step) - 7.5) * corrected).powi(2);
+            *lost += f64::from(x - (code(x, step) - middle) * corrected).powi(2);
         }
         corrected
     }
@@ -125,11 +149,13 @@ impl Form {
         (x.coded + y.coded - cross).max(0.0)
     }
 
-    /// Squared distance of the query to the node whose near record gave `dot`.
+    /// About the squared distance of the query to the node whose near record gave `dot`.
     #[inline]
     pub(crate) fn distance(query: &Probe, near: &[u8], dot: i32) -> f32 {
-        let Factors { step, norm, .. } = Factors::of(near);
-        query.norm + norm - (query.twice * step) * (dot - query.bias) as f32
+        let Factors { step, norm, coded } = Factors::of(near);
+        let front = query.front_norm + coded - (query.twice * step) * (dot - query.bias) as f32;
+        let rests = query.norm - query.front_norm + norm - coded;
+        front + rests.min(ALIKE * front.max(0.0))
     }
 
     /// The same by all that is coded.
@@ -145,8 +171,11 @@ impl Form {
         let front = high as f32 + low as f32 / 256.0 + half as f32 / 16.0;
         let mut product = query.probe.twice * step * front;
         if self.rest > 0 {
-            let dot = (kernels.nibbles)(&query.rest[0], &query.rest[1], rest) as f32 - query.rest_bias;
-            product += query.rest_twice * self.rest_step(far) * dot;
+            // The upper plane counts sixteenfold if there is a lower one.
+            let planes = rest.chunks_exact(self.plane);
+            let dot = planes
+                .fold(0, |sum, plane| 16 * sum + (kernels.nibbles)(&query.rest[0], &query.rest[1], plane));
+            product += query.rest_twice * self.rest_step(far) * (dot as f32 - query.rest_bias);
         }
         query.probe.norm + norm - product
     }
@@ -160,7 +189,9 @@ impl Form {
             .enumerate()
             .map(|(i, &code)| step * (f32::from(code) - 128.0 + (f32::from(nibble(halves, i)) - 8.0) / 16.0));
         let rest_step = self.rest_step(far);
-        let rest = (0..self.rest).map(|i| rest_step * (f32::from(nibble(rest, i)) - 7.5));
+        let planes = || rest.chunks_exact(self.plane.max(1));
+        let code = |i: usize| planes().fold(0.0, |code, plane| 16.0 * code + f32::from(nibble(plane, i)));
+        let rest = (0..self.rest).map(|i| rest_step * (code(i) - self.middle()));
         front.chain(rest).collect()
     }
 }
@@ -181,7 +212,10 @@ fn nibble(packed: &[u8], i: usize) -> u8 {
 
 /// A turned query, made ready to walk with.
 pub(crate) struct Probe {
+    /// Squared length.
     norm: f32,
+    /// Squared length of the front.
+    front_norm: f32,
     /// Twice the step of the front.
     twice: f32,
     /// As long as a near record; zeros where that has no codes.
@@ -238,9 +272,10 @@ impl Probe {
             front[FACTORS + i] = high as i8;
             low[FACTORS + i] = (whole - high * 256) as i8;
         }
-        let norm = turned.iter().map(|x| x * x).sum();
+        let squared = |x: &[f32]| x.iter().map(|x| x * x).sum::<f32>();
+        let (norm, front_norm) = (squared(turned), squared(numbers));
         let bias = 128 * sum(&front);
-        (Self { norm, twice: 2.0 * step, front, bias }, low)
+        (Self { norm, front_norm, twice: 2.0 * step, front, bias }, low)
     }
 
     pub(crate) fn front(&self) -> &[i8] {
@@ -255,15 +290,14 @@ impl Fine {
         let largest = numbers.iter().fold(0.0f32, |m, x| m.max(x.abs()));
         let step = if largest > 0.0 { largest / 127.0 } else { 1.0 };
         let rest: Vec<i8> = numbers.iter().map(|x| (x / step).round_ties_even() as i8).collect();
-        let rest_bytes = form.far - form.near / 2;
         Self {
             low_bias: 128 * sum(&low),
             low,
             halves: spread(&probe.front[FACTORS..], form.front / 2, form.near / 2),
             half_bias: 8 * sum(&probe.front),
             rest_twice: 2.0 * step,
-            rest_bias: 7.5 * sum(&rest) as f32,
-            rest: spread(&rest, rest_bytes, rest_bytes),
+            rest_bias: form.middle() * sum(&rest) as f32,
+            rest: spread(&rest, form.plane, form.plane),
             probe,
         }
     }
@@ -286,37 +320,44 @@ mod tests {
             let sample: Vec<f32> = (0..1000).flat_map(|_| vector()).collect();
             let frame = Frame::learn(shape, &sample.chunks_exact(dim).collect::<Vec<_>>());
             assert!(frame.rest > 0 || !learned, "{dim}");
-            let (form, kernels) = (Form::new(&frame), Kernels::detected());
-            let mut records = Vec::new();
-            for x in sample.chunks_exact(dim).take(60) {
-                let turned = frame.turn(x);
-                let (mut near, mut far) = (vec![0; form.near], vec![0; form.far]);
-                let lost = form.write(&mut near, &mut far, &turned);
-                let norm = turned.iter().map(|x| x * x).sum::<f32>();
-                assert!(form.is_sound(&near, &far) && lost * lost < 2e-3 * norm.max(1e-6), "{dim}: {lost}");
-                let decoded = form.decode(&near, &far);
-                let off: f32 = decoded.iter().zip(&turned).map(|(a, b)| (a - b) * (a - b)).sum();
-                assert!((off.sqrt() - lost).abs() < 1e-4, "{dim}: {off} {lost}");
-                records.push((near, far, turned));
+            for planes in [1, 2] {
+                check(&frame, planes, &sample);
             }
-            for (near, _, turned) in &records {
-                assert_eq!(form.between(kernels, near, near), 0.0);
-                let query = Fine::new(&form, turned);
-                for (other_near, other_far, other) in &records {
-                    let truth: f32 = turned.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum();
-                    let scale = turned.iter().chain(other).map(|x| x * x).sum::<f32>();
-                    let fine = form.fine_distance(kernels, &query, other_near, other_far);
-                    assert!((fine - truth).abs() < 3e-3 * scale, "{dim}: {fine} {truth}");
-                    let mut dot = [0];
-                    (kernels.near)(query.probe.front(), &[other_near], &mut dot);
-                    let coarse = Form::distance(&query.probe, other_near, dot[0]);
-                    assert!((coarse - truth).abs() < 0.35 * scale, "{dim}: {coarse} {truth}");
-                    // Links are chosen by the fronts alone.
-                    let pairs = turned.iter().zip(other).take(form.front);
-                    let front: f32 = pairs.map(|(a, b)| (a - b) * (a - b)).sum();
-                    let between = form.between(kernels, near, other_near);
-                    assert!((between - front).abs() < 0.02 * scale, "{dim}: {between} {front}");
-                }
+        }
+    }
+
+    fn check(frame: &Frame, planes: usize, sample: &[f32]) {
+        let (form, kernels, dim) = (Form::new(frame, planes), Kernels::detected(), frame.shape.dim);
+        let mut records = Vec::new();
+        for x in sample.chunks_exact(dim).take(60) {
+            let turned = frame.turn(x);
+            let (mut near, mut far) = (vec![0; form.near], vec![0; form.far]);
+            let lost = form.write(&mut near, &mut far, &turned);
+            let norm = turned.iter().map(|x| x * x).sum::<f32>();
+            assert!(lost * lost < 2e-3 * norm.max(1e-6), "{dim}: {lost}");
+            let decoded = form.decode(&near, &far);
+            let off: f32 = decoded.iter().zip(&turned).map(|(a, b)| (a - b) * (a - b)).sum();
+            assert!((off.sqrt() - lost).abs() < 1e-4, "{dim}: {off} {lost}");
+            records.push((near, far, turned));
+        }
+        for (near, _, turned) in &records {
+            assert_eq!(form.between(kernels, near, near), 0.0);
+            let query = Fine::new(&form, turned);
+            for (other_near, other_far, other) in &records {
+                let truth: f32 = turned.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum();
+                let scale = turned.iter().chain(other).map(|x| x * x).sum::<f32>();
+                let fine = form.fine_distance(kernels, &query, other_near, other_far);
+                let within = if planes == 1 { 3e-3 } else { 1e-3 };
+                assert!((fine - truth).abs() < within * scale, "{dim}, {planes}: {fine} {truth}");
+                let mut dot = [0];
+                (kernels.near)(query.probe.front(), &[other_near], &mut dot);
+                let coarse = Form::distance(&query.probe, other_near, dot[0]);
+                assert!((coarse - truth).abs() < 0.35 * scale, "{dim}: {coarse} {truth}");
+                // Links are chosen by the fronts alone.
+                let pairs = turned.iter().zip(other).take(form.front);
+                let front: f32 = pairs.map(|(a, b)| (a - b) * (a - b)).sum();
+                let between = form.between(kernels, near, other_near);
+                assert!((between - front).abs() < 0.02 * scale, "{dim}: {between} {front}");
             }
         }
     }

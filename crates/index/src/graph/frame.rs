@@ -23,7 +23,7 @@ const ENOUGH: f64 = 0.88;
 /// length, which spoils a distance by about twice this: little if many numbers share it.
 const COARSE: f64 = 0.005;
 /// Vectors looked at at most; directions are learned from every second of them, and judged by the others.
-const SAMPLE: usize = 4096;
+pub(crate) const SAMPLE: usize = 4096;
 
 /// Numbers that the front of `lines` cache lines holds.
 pub(crate) fn front_of(lines: usize) -> usize {
@@ -37,6 +37,8 @@ pub(crate) struct Frame {
     pub(crate) lines: usize,
     /// Numbers behind the front; a multiple of 16, or 0.
     pub(crate) rest: usize,
+    /// Share of the variance that the front leaves out, of vectors like those learned from.
+    pub(crate) left_out: f32,
     /// Subtracted before turning.
     centre: Vec<f32>,
     /// Learned directions as orthonormal rows, one for each number of the front; none if it holds everything.
@@ -62,7 +64,7 @@ impl Frame {
         let most = (1..=MOST_LINES.min(all)).rev().map(front_of).find(|&front| front < dim);
         let step = count.div_ceil(SAMPLE).max(1);
         let Some(most) = most.filter(|most| count / step >= 4 * most) else {
-            return Self::with(shape, centre, Vec::new(), all);
+            return Self::with(shape, centre, Vec::new(), all, 0.0);
         };
         let [mut chosen, mut others] = [(); 2].map(|()| Vec::with_capacity(count / step / 2 * dim + dim));
         for (at, x) in sample.iter().step_by(step).enumerate() {
@@ -81,21 +83,22 @@ impl Frame {
         match (1..all).find(enough) {
             Some(lines) => {
                 let basis = learn::mix(&found[..front_of(lines) * dim], dim, &mut chance);
-                Self::with(shape, centre, basis, lines)
+                let left_out = 1.0 - shares[front_of(lines) - 1] as f32;
+                Self::with(shape, centre, basis, lines, left_out)
             }
-            None => Self::with(shape, centre, Vec::new(), all),
+            None => Self::with(shape, centre, Vec::new(), all, 0.0),
         }
     }
 
     /// As learned before. `basis`: none, or as many orthonormal rows as the front of `lines` has numbers.
-    pub(crate) fn with(shape: Shape, centre: Vec<f32>, basis: Vec<f32>, lines: usize) -> Self {
+    pub(crate) fn with(shape: Shape, centre: Vec<f32>, basis: Vec<f32>, lines: usize, left_out: f32) -> Self {
         let (dim, front) = (shape.dim, front_of(lines));
         let rest = if basis.is_empty() { 0 } else { (dim - front).next_multiple_of(16) };
         let (normals, triangle) = reflections(&basis, dim);
         let mut chance = Chance(0x7477_696e_7365_7421);
         let mixed = if basis.is_empty() { front } else { rest };
         let signs = (0..4 * mixed).map(|_| if chance.next() >> 63 == 0 { 1.0 } else { -1.0 }).collect();
-        Self { shape, lines, rest, centre, basis, normals, triangle, signs }
+        Self { shape, lines, rest, left_out, centre, basis, normals, triangle, signs }
     }
 
     pub(crate) fn centre(&self) -> &[f32] {
@@ -128,6 +131,24 @@ impl Frame {
         (kernels.take_off)(&weights, &self.normals, &mut x);
         x.resize(front + self.rest, 0.0);
         mix(&mut x[front..], &self.signs);
+        x
+    }
+
+    /// Out of the frame again: about what [`Frame::turn`] was given, at length 1 under the inner product.
+    pub(crate) fn back(&self, turned: &[f32]) -> Vec<f32> {
+        let (dim, front) = (self.shape.dim, front_of(self.lines));
+        let mut x = turned.to_vec();
+        let mixed = if self.basis.is_empty() { 0 } else { front };
+        unmix(&mut x[mixed..], &self.signs);
+        x.truncate(dim);
+        if !self.basis.is_empty() {
+            let kernels = Kernels::detected();
+            let dots: Vec<f32> = self.normals.chunks_exact(dim).map(|v| (kernels.dot)(v, &x)).collect();
+            let rows = self.triangle.chunks_exact(front);
+            let weights: Vec<f32> = rows.map(|row| (kernels.dot)(row, &dots)).collect();
+            (kernels.take_off)(&weights, &self.normals, &mut x);
+        }
+        x.iter_mut().zip(&self.centre).for_each(|(x, c)| *x += c);
         x
     }
 
@@ -184,12 +205,27 @@ fn mix(x: &mut [f32], signs: &[f32]) {
     if x.is_empty() {
         return;
     }
-    let window = 1usize << x.len().ilog2();
     for (round, signs) in signs.chunks_exact(x.len()).enumerate() {
         x.iter_mut().zip(signs).for_each(|(x, s)| *x *= s);
-        let start = if round % 2 == 0 { 0 } else { x.len() - window };
-        hadamard(&mut x[start..start + window]);
+        hadamard(window(x, round));
     }
+}
+
+/// What [`mix`] did, undone.
+fn unmix(x: &mut [f32], signs: &[f32]) {
+    if x.is_empty() {
+        return;
+    }
+    for (round, signs) in signs.chunks_exact(x.len()).enumerate().rev() {
+        hadamard(window(x, round));
+        x.iter_mut().zip(signs).for_each(|(x, s)| *x *= s);
+    }
+}
+
+fn window(x: &mut [f32], round: usize) -> &mut [f32] {
+    let (all, window) = (x.len(), 1usize << x.len().ilog2());
+    let start = if round.is_multiple_of(2) { 0 } else { all - window };
+    &mut x[start..start + window]
 }
 
 /// In place, keeping lengths; `x.len()` is a power of two.
@@ -227,6 +263,7 @@ mod tests {
             let (a, b) = (value(1), value(2));
             let (before, after) = (squared(&a, &b), squared(&frame.turn(&a), &frame.turn(&b)));
             assert!((before - after).abs() <= before * 1e-4, "{dim}: {before} {after}");
+            assert!(squared(&frame.back(&frame.turn(&a)), &a) <= before * 1e-6, "{dim}");
         }
     }
 
@@ -255,8 +292,9 @@ mod tests {
                 assert!((before - after).abs() <= before * 1e-4, "{dim}: {before} {after}");
                 let front = squared(&x[..front_of(frame.lines)], &y[..front_of(frame.lines)]);
                 assert!(front > 0.7 * after, "{dim}: {front} of {after}");
+                assert!(squared(&frame.back(&x), a) <= before * 1e-6, "{dim}");
             }
-            let again = Frame::with(shape, frame.centre().to_vec(), frame.basis().to_vec(), frame.lines);
+            let again = Frame::with(shape, frame.centre().to_vec(), frame.basis().to_vec(), frame.lines, 0.1);
             assert_eq!(again.turn(&sample[..dim]), frame.turn(&sample[..dim]));
         }
     }

@@ -14,6 +14,14 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
+    /// Of all pairs at once.
+    pub(crate) fn of(mut pairs: Vec<(u32, u32)>) -> Self {
+        pairs.sort_unstable();
+        let leaves = pairs.chunk_by(|a, b| a.0 / LEAF == b.0 / LEAF);
+        let leaves = leaves.map(|leaf| (leaf[0].0 / LEAF, Arc::new(leaf.to_vec()))).collect();
+        Self { leaves, pairs: pairs.len() }
+    }
+
     pub(crate) fn insert(&mut self, group: u32, node: u32) {
         let leaf = Arc::make_mut(self.leaves.entry(group / LEAF).or_default());
         let at = leaf.partition_point(|&pair| pair < (group, node));
@@ -85,7 +93,10 @@ mod tests {
         for node in 0..5000 {
             groups.insert(node * 7 % 1000, node);
         }
-        let old = groups.clone();
+        let pairs =
+            |groups: &Groups| groups.leaves.values().flat_map(|leaf| leaf.to_vec()).collect::<Vec<_>>();
+        let old = Groups::of(pairs(&groups));
+        assert_eq!((pairs(&old), old.pairs), (pairs(&groups), 5000));
         for node in (0..5000).step_by(2) {
             groups.remove(node * 7 % 1000, node);
             groups.remove(node * 7 % 1000, node);

@@ -8,6 +8,10 @@
 //! links itself in, a removal is noted at once and mended soon: when one item in 64 waits, one sweep gives the
 //! places that led to the removed nodes to their neighbours, after which nothing leads there any more and the
 //! places are used again. Readers hold [`GraphSnapshot`]s, which share all that did not change.
+//!
+//! A saved graph is opened in place: what walks follow is checked, the rest is looked at when it is needed, and
+//! checked by [`GraphIndex::check_rest`]. When vectors come that vary in other directions than those that the front was
+//! learned from, [`GraphIndex::has_drifted`], and [`GraphIndex::relearn`] codes all anew and keeps the links.
 mod block;
 mod form;
 mod frame;
@@ -32,7 +36,8 @@ use form::{Fine, Form, Probe};
 use frame::Frame;
 use groups::Groups;
 use links::{Care, Choice, Linker, look};
-use nodes::{Nodes, Published, Sizes};
+pub use nodes::Room;
+use nodes::{Nodes, Published, SavedFile, Sizes};
 use parking_lot::Mutex;
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
@@ -41,6 +46,10 @@ use walk::{Map, Scratch};
 
 /// No entry: the graph has no node.
 const NOWHERE: u32 = u32::MAX;
+/// Planes of new graphs: with one, a search that compared all found 0.996 of the ten nearest of the yardstick's pictures.
+const PLANES: usize = 2;
+/// New vectors that say whether the front still suits them.
+const DRIFT_WINDOW: usize = 1024;
 /// Items of one graph; far below what ids and slots could number.
 const MOST: u64 = 1 << 30;
 
@@ -49,7 +58,7 @@ thread_local! {
 }
 
 /// How a graph is made and searched. The defaults are measured; see docs/decisions.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct GraphOptions {
     /// Below so many items everything is compared exactly.
     pub graph_from: usize,
@@ -59,11 +68,13 @@ pub struct GraphOptions {
     pub width: usize,
     /// How much of a detour (in squared distance) lets a link be left out.
     pub detour: f32,
+    /// Memory that nodes may take; as much as they need if not said.
+    pub room: Option<Room>,
 }
 
 impl Default for GraphOptions {
     fn default() -> Self {
-        Self { graph_from: 2000, build_width: 100, width: 100, detour: 1.0 }
+        Self { graph_from: 2000, build_width: 100, width: 100, detour: 1.0, room: None }
     }
 }
 
@@ -76,6 +87,9 @@ pub struct GraphIndex {
     writer: Mutex<Writer>,
     /// Two saves into one folder would fight for the same names.
     saving: Mutex<()>,
+    /// What of the opened file was not read yet.
+    unread: Mutex<Option<saved::Reader>>,
+    fell_back: Option<IndexError>,
 }
 
 /// One consistent state.
@@ -89,7 +103,7 @@ pub struct GraphSnapshot {
 
 enum Body {
     Small(Arc<Snapshot>),
-    Graph(View),
+    Graph(Box<View>),
 }
 
 struct View {
@@ -122,6 +136,15 @@ struct Graph {
     /// Largest distance between a vector and what is coded of it.
     lost: f32,
     entry: u32,
+    drift: Drift,
+}
+
+/// What the front leaves out of the vectors that came of late, against those that it was learned from.
+#[derive(Default)]
+struct Drift {
+    vectors: usize,
+    rest: f64,
+    all: f64,
 }
 
 impl GraphIndex {
@@ -137,7 +160,16 @@ impl GraphIndex {
     fn around(options: GraphOptions, seq: u64, mut writer: Writer, shape: Shape) -> Self {
         let efforts = Arc::new(Efforts::all(options.width));
         let newest = ArcSwap::from_pointee(writer.publish(seq, shape, &efforts));
-        Self { shape, options, newest, efforts, writer: Mutex::new(writer), saving: Mutex::default() }
+        Self {
+            shape,
+            options,
+            newest,
+            efforts,
+            writer: Mutex::new(writer),
+            saving: Mutex::default(),
+            unread: Mutex::default(),
+            fell_back: None,
+        }
     }
 
     /// The newest consistent state; never waits for writers.
@@ -146,18 +178,64 @@ impl GraphIndex {
         self.newest.load_full()
     }
 
-    /// Opens what [`VectorIndex::save`] saved; the layout is the saved one.
+    /// Opens in place what [`VectorIndex::save`] saved; the layout is the saved one. Where the newest state is torn,
+    /// the one before is opened, see [`GraphIndex::fell_back`].
     ///
     /// # Errors
     /// Missing; damaged, with the offset; other model, dimension or metric.
     pub fn open(dir: &Path, shape: Shape, options: GraphOptions) -> Result<Self, IndexError> {
-        let (head, mut reader) = saved::open(dir, &[Kind::Exact, Kind::Graph])?;
-        head.shape.must_be(shape, dir)?;
-        let writer = match head.kind {
-            Kind::Exact => Writer::Small(ExactIndex::from_saved(head, reader)?),
-            Kind::Graph => Writer::Graph(Box::new(Graph::from_saved(head, &mut reader, &options)?)),
-        };
-        Ok(Self::around(options, head.seq, writer, shape))
+        let ((head, writer, unread), fell_back) =
+            saved::load(dir, &[Kind::Exact, Kind::Graph], |head, mut reader| {
+                head.shape.must_be(shape, dir)?;
+                if head.kind == Kind::Exact {
+                    return Ok((head, Writer::Small(ExactIndex::from_saved(head, reader)?), None));
+                }
+                let graph = Graph::from_saved(head, &mut reader, &options)?;
+                Ok((head, Writer::Graph(Box::new(graph)), Some(reader)))
+            })?;
+        let index =
+            Self { unread: Mutex::new(unread), fell_back, ..Self::around(options, head.seq, writer, shape) };
+        for (class, width) in Selectivity::EVERY.into_iter().zip(head.efforts) {
+            if width > 0 {
+                index.set_effort(class, width as usize);
+            }
+        }
+        Ok(index)
+    }
+
+    /// What was wrong with the newest saved state, if an older one was opened instead.
+    #[must_use]
+    pub fn fell_back(&self) -> Option<&IndexError> {
+        self.fell_back.as_ref()
+    }
+
+    /// Compares what opening did not read, the numbers of the nodes, with its checksums. It costs reading the file.
+    ///
+    /// # Errors
+    /// Damaged, with the offset: the index is to be made anew.
+    pub fn check_rest(&self) -> Result<(), IndexError> {
+        let unread = self.unread.lock().take();
+        unread.map_or(Ok(()), |mut reader| reader.check_rest())
+    }
+
+    /// The vectors that came of late vary in other directions than those that the front was learned from: searches have
+    /// to try harder for the same recall until [`GraphIndex::relearn`] was called.
+    #[must_use]
+    pub fn has_drifted(&self) -> bool {
+        match &*self.writer.lock() {
+            Writer::Small(_) => false,
+            Writer::Graph(graph) => graph.has_drifted(),
+        }
+    }
+
+    /// Learns from what is there now which directions the front holds, and codes all anew; links stay. Searches
+    /// go on, changes wait. `exact` gives the vectors of items, as far as it has them; the others come from their codes.
+    pub fn relearn(&self, exact: &(dyn Fn(u32) -> Option<Vec<f32>> + Sync)) {
+        let mut writer = self.writer.lock();
+        if let Writer::Graph(graph) = &mut *writer {
+            **graph = graph.relearned(exact, &self.options);
+            self.checkpoint(graph);
+        }
     }
 
     /// Candidates that searches of this class keep on the way.
@@ -191,7 +269,7 @@ impl GraphIndex {
             // The graph is only being made; the small index still answers.
             Body::Small(_) => return,
         };
-        let body = Body::Graph(View { groups, ..graph.view() });
+        let body = Body::Graph(Box::new(View { groups, ..graph.view() }));
         self.newest.store(Arc::new(GraphSnapshot { body, ..newest.without_body() }));
     }
 }
@@ -251,7 +329,7 @@ impl VectorIndex for GraphIndex {
         let _one = self.saving.lock();
         let state = self.snapshot();
         match &state.body {
-            Body::Small(small) => small.save_as(dir, state.seq)?,
+            Body::Small(small) => small.save_as(dir, state.seq, self.efforts.told())?,
             Body::Graph(view) => view.save(dir, &state)?,
         }
         Ok(state.seq)
@@ -262,26 +340,27 @@ impl Writer {
     fn publish(&mut self, seq: u64, shape: Shape, efforts: &Arc<Efforts>) -> GraphSnapshot {
         let (len, body) = match self {
             Self::Small(small) => (small.snapshot().len(), Body::Small(small.snapshot())),
-            Self::Graph(graph) => (graph.of.len(), Body::Graph(graph.view())),
+            Self::Graph(graph) => (graph.of.len(), Body::Graph(Box::new(graph.view()))),
         };
         GraphSnapshot { shape, seq, len, efforts: efforts.clone(), body }
     }
 }
 
 impl Graph {
-    fn new(frame: Frame, options: &GraphOptions) -> Self {
-        let form = Form::new(&frame);
+    fn new(frame: Frame, planes: usize, options: &GraphOptions) -> Self {
+        let form = Form::new(&frame, planes);
         Self {
             frame: Arc::new(frame),
             form,
             care: Care { width: options.build_width.max(8), detour: options.detour },
-            nodes: Nodes::new(Sizes { block: BLOCK, near: form.near, far: form.far }),
+            nodes: Nodes::new(sizes(form), options.room.clone()),
             groups: Arc::default(),
             of: HashMap::new(),
             dying: Vec::new(),
             changed: 0,
             lost: 0.0,
             entry: NOWHERE,
+            drift: Drift::default(),
         }
     }
 
@@ -296,9 +375,49 @@ impl Graph {
             Change::Put { vector, .. } => Some(&vector[..]),
             Change::Remove { .. } => None,
         });
-        let mut graph = Self::new(Frame::learn(shape, &vectors.collect::<Vec<_>>()), options);
+        let mut graph = Self::new(Frame::learn(shape, &vectors.collect::<Vec<_>>()), PLANES, options);
         graph.apply(&held, &mut |_| ());
         graph
+    }
+
+    /// Some share more than the front was learned to leave out, of enough vectors. An empty rest leaves out nothing.
+    fn has_drifted(&self) -> bool {
+        let Drift { vectors, rest, all } = self.drift;
+        vectors >= DRIFT_WINDOW && rest > all * f64::from(1.25 * self.frame.left_out + 0.02)
+    }
+
+    /// The same nodes with the same links in a frame that was learned from them.
+    fn relearned(&self, exact: &(dyn Fn(u32) -> Option<Vec<f32>> + Sync), options: &GraphOptions) -> Self {
+        let shape = self.frame.shape;
+        let vector = |&id: &u32| {
+            let item = head(self.nodes.block(id)).item;
+            let known = exact(item).filter(|vector| shape.check(Subject::Item(item), vector).is_ok());
+            // A removed item's number may be another's by now; its node only serves walks, until it is swept.
+            known.filter(|_| self.nodes.is_live(id)).unwrap_or_else(|| {
+                self.frame.back(&self.form.decode(self.nodes.near(id), self.nodes.far(id)))
+            })
+        };
+        let ids: Vec<u32> = self.nodes.ids().collect();
+        let sample: Vec<u32> = ids.iter().copied().step_by((ids.len() / frame::SAMPLE).max(1)).collect();
+        let sample: Vec<Vec<f32>> = sample.par_iter().map(vector).collect();
+        let frame = Frame::learn(shape, &sample.iter().map(|x| &x[..]).collect::<Vec<_>>());
+        let mut new = Self::new(frame, PLANES, options);
+        for id in 0..self.nodes.end() {
+            let given = new.nodes.insert();
+            assert_eq!(given, id, "ids are given in order");
+        }
+        for ids in ids.chunks(1024) {
+            let turned: Vec<Vec<f32>> = ids.par_iter().map(|id| new.frame.turn(&vector(id))).collect();
+            for (&id, turned) in ids.iter().zip(&turned) {
+                let (near, far) = new.nodes.records_mut(id);
+                new.lost = new.lost.max(new.form.write(near, far, turned));
+                new.nodes.edit(id).copy_from_slice(self.nodes.block(id));
+                new.nodes.set_live(id, self.nodes.is_live(id));
+            }
+        }
+        (0..self.nodes.end()).filter(|&id| !self.nodes.exists(id)).for_each(|id| new.nodes.remove(id));
+        let (groups, of, dying) = (self.groups.clone(), self.of.clone(), self.dying.clone());
+        Self { groups, of, dying, changed: self.changed, entry: self.entry, ..new }
     }
 
     fn view(&mut self) -> View {
@@ -363,6 +482,7 @@ impl Graph {
             block::write(self.nodes.edit(node), item, group);
             let (near, far) = self.nodes.records_mut(node);
             self.lost = self.lost.max(self.form.write(near, far, turned));
+            self.drift.see(turned, frame::front_of(self.frame.lines));
             new.push(node);
         }
         // The most central node is the entry: from the rim some regions would be hard to reach.
@@ -485,7 +605,9 @@ impl Graph {
     ) -> Result<Self, IndexError> {
         let mut first = [0u32; 8];
         reader.take(bytemuck::cast_slice_mut(&mut first))?;
-        let [lines, learned, end, entry, lost, degree, ..] = first;
+        let [lines, learned, end, entry, lost, degree, planes, left_out] = first;
+        // Version 1 had zeros here: one plane, and nothing was known of what is left out.
+        let (planes, left_out) = (planes.max(1) as usize, f32::from_bits(left_out));
         let dim = head.shape.dim;
         let lines = (lines as usize).clamp(1, 1 + dim.div_ceil(32));
         let front = frame::front_of(lines);
@@ -499,6 +621,8 @@ impl Graph {
         if !fits
             || first[0] as usize != lines
             || degree as usize != DEGREE
+            || planes > 2
+            || !(0.0..=1.0).contains(&left_out)
             || u64::from(end) > reader.payload()
             || !end.is_multiple_of(64)
         {
@@ -514,8 +638,8 @@ impl Graph {
             return damaged(reader, 32, "the frame is not finite");
         }
         let basis = floats.split_off(dim);
-        let frame = Frame::with(head.shape, floats, basis, lines);
-        let mut graph = Self::new(frame, options);
+        let frame = Frame::with(head.shape, floats, basis, lines, left_out);
+        let mut graph = Self::new(frame, planes, options);
         let form = graph.form;
         let sections = Sections::new(&graph.frame, form, end);
         if reader.payload() != sections.end {
@@ -532,50 +656,55 @@ impl Graph {
         {
             return damaged(reader, sections.states, "the table of nodes makes no sense");
         }
-        // Ids come back as they were, vacant ones too.
-        for id in 0..end {
-            let given = graph.nodes.insert();
-            assert_eq!(given, id, "ids are given in order");
-        }
-        let groups = Arc::make_mut(&mut graph.groups);
+        let mut pairs = Vec::with_capacity(head.items as usize);
+        graph.of.reserve(head.items as usize);
         reader.skip_to(sections.blocks)?;
-        for id in 0..end {
-            let block = graph.nodes.edit(id);
-            reader.take(block)?;
-            if !there(id) {
-                continue;
-            }
-            let at = sections.blocks + u64::from(id) * BLOCK as u64;
-            if !block::is_sound(block) || !links(block).all(|to| there(to) && to != id) {
-                return damaged(reader, at, "the links of a node make no sense");
-            }
-            let owner = *block::head(block);
-            if states[id as usize] == 2 {
-                groups.insert(owner.group, id);
-                graph.nodes.set_live(id, true);
+        let mut lot = vec![0u32; 64 * BLOCK / 4];
+        for first in (0..end).step_by(64) {
+            reader.take(bytemuck::cast_slice_mut(&mut lot))?;
+            for (id, block) in (first..).zip(bytemuck::cast_slice::<_, u8>(&lot).chunks_exact(BLOCK)) {
+                if !there(id) {
+                    continue;
+                }
+                let at = sections.blocks + u64::from(id) * BLOCK as u64;
+                if !block::is_sound(block) || !links(block).all(|to| there(to) && to != id) {
+                    return damaged(reader, at, "the links of a node make no sense");
+                }
+                let owner = *block::head(block);
+                if states[id as usize] == 1 {
+                    graph.dying.push(id);
+                    continue;
+                }
+                pairs.push((owner.group, id));
                 if graph.of.insert(owner.item, id).is_some() {
                     return damaged(reader, at, "an item is there twice");
                 }
-            } else {
-                graph.dying.push(id);
             }
         }
-        reader.skip_to(sections.near)?;
-        for id in 0..end {
-            reader.take(graph.nodes.records_mut(id).0)?;
-        }
-        reader.skip_to(sections.far)?;
-        for id in 0..end {
-            let (near, far) = graph.nodes.records_mut(id);
-            reader.take(far)?;
-            if there(id) && !form.is_sound(near, far) {
-                let at = sections.far + u64::from(id) * form.far as u64;
-                return damaged(reader, at, "the numbers of a node make no sense");
-            }
-        }
-        (0..end).filter(|&id| !there(id)).for_each(|id| graph.nodes.remove(id));
+        graph.groups = Arc::new(Groups::of(pairs));
+        let file = SavedFile::map(reader.path()).map_err(IndexError::io("cannot map", reader.path()))?;
+        let at = [sections.blocks, sections.near, sections.far];
+        graph.nodes = Nodes::of_saved(sizes(form), options.room.clone(), &file, at, &states);
         Ok(graph)
     }
+}
+
+impl Drift {
+    /// The latest count most: what was seen before loses half its weight now and then.
+    fn see(&mut self, turned: &[f32], front: usize) {
+        let squared = |x: &[f32]| f64::from(x.iter().map(|x| x * x).sum::<f32>());
+        let (front, rest) = turned.split_at(front);
+        self.rest += squared(rest);
+        self.all += squared(front) + squared(rest);
+        self.vectors += 1;
+        if self.vectors == 2 * DRIFT_WINDOW {
+            *self = Self { vectors: DRIFT_WINDOW, rest: self.rest / 2.0, all: self.all / 2.0 };
+        }
+    }
+}
+
+fn sizes(form: Form) -> Sizes {
+    Sizes { block: BLOCK, near: form.near, far: form.far }
 }
 
 /// Where the parts of a saved graph begin, each on a page of its own.
@@ -631,13 +760,17 @@ impl Reached {
 
 impl View {
     fn save(&self, dir: &Path, state: &GraphSnapshot) -> Result<(), IndexError> {
-        let head = Head { kind: Kind::Graph, shape: state.shape, seq: state.seq, items: state.len as u64 };
+        let efforts = state.efforts.told();
+        let items = state.len as u64;
+        let head = Head { kind: Kind::Graph, shape: state.shape, seq: state.seq, items, efforts };
         let (nodes, form, frame) = (&self.nodes, self.form, &self.frame);
         let sections = Sections::new(frame, form, nodes.end());
         saved::save(dir, head, |writer| {
             let learned = u32::from(!frame.basis().is_empty());
             let lost = self.lost.to_bits();
-            let first = [frame.lines as u32, learned, nodes.end(), self.entry, lost, DEGREE as u32, 0, 0];
+            let (planes, left_out) = (form.planes as u32, frame.left_out.to_bits());
+            let first =
+                [frame.lines as u32, learned, nodes.end(), self.entry, lost, DEGREE as u32, planes, left_out];
             writer.put(bytemuck::cast_slice(&first))?;
             writer.put(bytemuck::cast_slice(frame.centre()))?;
             writer.put(bytemuck::cast_slice(frame.basis()))?;
@@ -690,13 +823,17 @@ impl View {
         k: usize,
         nodes: impl Iterator<Item = u32> + Clone,
     ) -> Vec<Candidate> {
+        /// Requests under way at once: what a disk likes, and no more than the caches hold.
+        const AHEAD: usize = 48;
         let kernels = Kernels::detected();
-        for id in nodes.clone().take(64) {
-            prefetch(self.nodes.far(id), self.form.far.div_ceil(64));
-        }
+        nodes.clone().take(AHEAD).for_each(|id| self.nodes.expect_far(id));
+        let mut ahead = nodes.clone().skip(AHEAD);
         let length = if self.frame.shape.metric == Metric::L2 { 1.0 } else { frame::length(query.vector) };
         let mut top = Top::new(k, query.one_per_group);
         for id in nodes {
+            if let Some(id) = ahead.next() {
+                self.nodes.expect_far(id);
+            }
             let distance = self.form.fine_distance(kernels, fine, self.nodes.near(id), self.nodes.far(id));
             let similarity = self.frame.similarity(distance, length);
             if similarity >= top.floor() {
@@ -721,8 +858,9 @@ impl View {
             return self.rank(query, &fine, k, few.into_iter());
         }
         width = width.max(k + k / 4);
-        // Those that go on to the last comparison.
-        let ranked = width.min(5 * k + 14);
+        // Those that go on to the last comparison: the harder a search tries, the farther down by estimate it looks.
+        let least = 5 * k + 14;
+        let ranked = width.min(least + width.saturating_sub(least) / 2);
         // What comparing all that pass costs against walking: measured at 128 and 784 dimensions, a node of a scan
         // costs a 64th of a place in a walk's pool, and a walk that must find `width` passing ones needs
         // `width * len / passing` places.
@@ -872,12 +1010,21 @@ impl GraphSnapshot {
         found.into_iter().skip(first).step_by(step).take(count).collect()
     }
 
-    /// Bytes that nodes and their table take; 0 while everything is compared exactly.
+    /// Bytes of memory that nodes and their table take; 0 while everything is compared exactly.
     #[must_use]
     pub fn graph_bytes(&self) -> usize {
         match &self.body {
             Body::Small(_) => 0,
             Body::Graph(view) => view.nodes.bytes(),
+        }
+    }
+
+    /// Bytes of nodes that had no room in memory.
+    #[must_use]
+    pub fn disk_bytes(&self) -> usize {
+        match &self.body {
+            Body::Small(_) => 0,
+            Body::Graph(view) => view.nodes.cold_bytes(),
         }
     }
 

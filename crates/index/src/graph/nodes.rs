@@ -6,17 +6,28 @@
 //! stays as it is while the writer goes on: readers never wait, never see half an edit, and a change costs the
 //! copies of the thirty-odd small blocks that it touches, not the index.
 //!
+//! The maps are memory, or the saved file itself: a private map, whose pages are read when they are first looked at and
+//! copied when they are written, so that the file stays as it is. When nodes take more memory than they may
+//! ([`Room`]), the second records, which only the last comparison of a search reads, move to a file without a name;
+//! the few that a search wants are asked for all at once ([`Table::expect_far`]) and read by the system side by side.
+//!
 //! Unsafe code: readers and the writer share the maps. Why that is sound: a *place* (a block's slot, or the id
 //! under which records lie) is written only through `&mut Nodes` and only while it is *fresh*: taken since the
 //! last publication, so that no view's table leads to it. It becomes free again only when the token of the last
 //! view whose table had it, and of all older views, is gone. A borrow of a block or record borrows the view (or
-//! the writer), which keeps the token and the maps alive.
+//! the writer), which keeps the token and the maps alive. A chunk that moves is copied and replaced in the writer's
+//! table alone, so that views keep theirs. Mapped files change under nobody's hands: a saved one is never written
+//! again, only removed, which leaves its maps alone; the other has no name.
 #![allow(unsafe_code)]
 
-use memmap2::MmapMut;
+use crate::kernels::prefetch;
+use memmap2::{MmapMut, MmapOptions};
 use std::{
     collections::VecDeque,
+    fs::File,
+    io::{self, Seek, SeekFrom, Write},
     ops::Deref,
+    path::{Path, PathBuf},
     sync::{Arc, Weak},
 };
 
@@ -43,10 +54,14 @@ struct Slab {
 }
 
 struct Chunk {
-    /// Keeps the memory; only ever touched through `start`.
-    _map: MmapMut,
+    /// Keeps the memory; only ever written through `start`. Chunks of a saved file share its map.
+    map: Arc<MmapMut>,
     start: *mut u8,
     bytes: usize,
+    /// A private map of a saved file.
+    saved: bool,
+    /// On the disk, and in memory only while it is used.
+    cold: bool,
 }
 
 // SAFETY: the memory behind `start` is plain bytes; who may write what is told at the top.
@@ -65,25 +80,56 @@ impl Slab {
         self.chunks.len() << self.chunk_bits
     }
 
-    /// Makes room for one more chunk of pieces. Ends the process when memory is out, as `Vec` does.
+    /// Makes room for one more chunk of pieces.
     fn grow(&mut self) {
-        let bytes = self.size << self.chunk_bits;
-        let Ok(mut map) = MmapMut::map_anon(bytes) else {
-            std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>())
-        };
-        // Random reads over gigabytes: huge pages save a tenth of the time. A kernel may refuse. A small
-        // shop has but one chunk, and would pay for all of it.
-        #[cfg(target_os = "linux")]
-        if !self.chunks.is_empty() {
-            let _ = map.advise(memmap2::Advice::HugePage);
+        self.chunks.push(Chunk::in_memory(self.size << self.chunk_bits, !self.chunks.is_empty()));
+    }
+
+    /// The first `count` pieces from byte `at` of a saved file on.
+    fn of_saved(size: usize, file: &SavedFile, at: usize, count: usize, cold: bool) -> Self {
+        let mut slab = Self::new(size);
+        let (bytes, all) = (size << slab.chunk_bits, count * size);
+        for from in (0..all).step_by(bytes) {
+            let there = Arc::new(file.chunk(at + from, bytes.min(all - from), cold));
+            slab.chunks.push(there);
+            if all - from < bytes {
+                // The file has no room for the rest of the last one.
+                slab.move_to(slab.chunks.len() - 1, Chunk::in_memory(bytes, false));
+            }
         }
-        let start = map.as_mut_ptr();
-        self.chunks.push(Arc::new(Chunk { _map: map, start, bytes }));
+        slab
+    }
+
+    /// Puts the bytes of a chunk into another, which is no shorter. Views keep the one that they have.
+    fn move_to(&mut self, at: usize, to: Arc<Chunk>) {
+        let from = &self.chunks[at];
+        assert!(from.bytes <= to.bytes);
+        // SAFETY: both are as long as that and lie in different maps; `to` is nobody else's yet, and only the
+        // writer, who is here, writes to `from`.
+        unsafe { std::ptr::copy_nonoverlapping(from.start, to.start, from.bytes) };
+        self.chunks[at] = to;
+    }
+
+    fn chunk_of(&self, at: u32) -> usize {
+        (at >> self.chunk_bits) as usize
+    }
+
+    /// Asks for a piece that will be read soon; only a hint.
+    fn expect(&self, at: u32) {
+        let chunk = &*self.chunks[self.chunk_of(at)];
+        if !chunk.cold {
+            return prefetch(self.get(at), self.size.div_ceil(64));
+        }
+        #[cfg(unix)]
+        {
+            let offset = self.place(at).addr() - chunk.map.as_ptr().addr();
+            let _ = chunk.map.advise_range(memmap2::Advice::WillNeed, offset, self.size);
+        }
     }
 
     #[inline]
     fn place(&self, at: u32) -> *mut u8 {
-        let chunk = &*self.chunks[(at >> self.chunk_bits) as usize];
+        let chunk = &*self.chunks[self.chunk_of(at)];
         let offset = (at as usize & ((1 << self.chunk_bits) - 1)) * self.size;
         assert!(offset + self.size <= chunk.bytes);
         // SAFETY: within the chunk.
@@ -97,8 +143,92 @@ impl Slab {
         unsafe { std::slice::from_raw_parts(self.place(at), self.size) }
     }
 
-    fn bytes(&self) -> usize {
-        self.chunks.iter().map(|c| c.bytes).sum()
+    fn bytes(&self, cold: bool) -> usize {
+        self.chunks.iter().filter(|chunk| chunk.cold == cold).map(|chunk| chunk.bytes).sum()
+    }
+}
+
+impl Chunk {
+    /// Ends the process when memory is out, as `Vec` does.
+    fn in_memory(bytes: usize, huge: bool) -> Arc<Self> {
+        let Ok(map) = MmapMut::map_anon(bytes) else {
+            std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>())
+        };
+        // Random reads over gigabytes: huge pages save a tenth of the time. A kernel may refuse. A small
+        // shop has but one chunk, and would pay for all of it.
+        #[cfg(target_os = "linux")]
+        if huge {
+            let _ = map.advise(memmap2::Advice::HugePage);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = huge;
+        Arc::new(Self::of_map(map, false))
+    }
+
+    fn of_map(mut map: MmapMut, cold: bool) -> Self {
+        let (start, bytes) = (map.as_mut_ptr(), map.len());
+        Self { map: Arc::new(map), start, bytes, saved: false, cold }
+    }
+}
+
+/// A saved file, mapped.
+pub(crate) struct SavedFile(Chunk);
+
+impl SavedFile {
+    /// # Errors
+    /// Of the system.
+    pub(crate) fn map(path: &Path) -> io::Result<Self> {
+        // SAFETY: a saved file is not written again (see the top).
+        let map = unsafe { MmapOptions::new().map_copy(&File::open(path)?)? };
+        Ok(Self(Chunk { saved: true, ..Chunk::of_map(map, false) }))
+    }
+
+    fn chunk(&self, at: usize, bytes: usize, cold: bool) -> Chunk {
+        let Self(all) = self;
+        assert!(at + bytes <= all.bytes);
+        #[cfg(unix)]
+        let _ = all.map.advise_range(
+            if cold { memmap2::Advice::Random } else { memmap2::Advice::WillNeed },
+            at,
+            bytes,
+        );
+        // SAFETY: within the map.
+        let start = unsafe { all.start.add(at) };
+        Chunk { map: all.map.clone(), start, bytes, saved: true, cold }
+    }
+}
+
+/// Memory that nodes may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes in memory. Links and the first records stay there even if they alone are more.
+    pub memory_bytes: u64,
+    /// Where a file is made for what is over. It has no name, and is gone with the process.
+    pub folder: PathBuf,
+}
+
+/// The file for what has no room in memory.
+struct Spill {
+    room: Room,
+    file: Option<File>,
+    end: u64,
+}
+
+impl Spill {
+    fn chunk(&mut self, bytes: usize) -> io::Result<Arc<Chunk>> {
+        let mut file = match &self.file {
+            Some(file) => file,
+            None => self.file.insert(tempfile::tempfile_in(&self.room.folder)?),
+        };
+        // Written, not left a hole, so that a full disk is an error here and no signal later.
+        file.seek(SeekFrom::Start(self.end))?;
+        file.write_all(&vec![0; bytes])?;
+        // SAFETY: nobody else can open this file.
+        let map = unsafe { MmapOptions::new().offset(self.end).len(bytes).map_mut(file)? };
+        #[cfg(unix)]
+        let _ = map.advise(memmap2::Advice::Random);
+        self.end += (bytes as u64).next_multiple_of(1 << 16);
+        Ok(Arc::new(Chunk::of_map(map, true)))
     }
 }
 
@@ -160,9 +290,20 @@ impl Table {
         (0..self.end()).filter(|&id| self.exists(id))
     }
 
+    /// Asks for the second record, which will be read soon.
+    pub(crate) fn expect_far(&self, id: u32) {
+        self.far.expect(id);
+    }
+
+    /// Bytes in memory.
     pub(crate) fn bytes(&self) -> usize {
-        let slabs: usize = [&self.blocks, &self.near, &self.far].into_iter().map(Slab::bytes).sum();
+        let slabs: usize = [&self.blocks, &self.near, &self.far].map(|slab| slab.bytes(false)).iter().sum();
         slabs + self.pages.len() * (size_of::<Page>() + 24)
+    }
+
+    /// Bytes on the disk alone.
+    pub(crate) fn cold_bytes(&self) -> usize {
+        self.far.bytes(true)
     }
 }
 
@@ -212,6 +353,7 @@ pub(crate) struct Nodes {
     /// Token of the newest view; those of older ones with the ids and slots given up while they were the newest.
     newest: Weak<()>,
     waiting: VecDeque<(Weak<()>, Vec<u32>, Vec<u32>)>,
+    spill: Option<Spill>,
 }
 
 /// One state of all nodes.
@@ -235,15 +377,78 @@ impl Deref for Published {
 }
 
 impl Nodes {
-    pub(crate) fn new(sizes: Sizes) -> Self {
+    pub(crate) fn new(sizes: Sizes, room: Option<Room>) -> Self {
         let Sizes { block, near, far } = sizes;
-        let [blocks, near, far] = [block, near, far].map(Slab::new);
+        Self::around([block, near, far].map(Slab::new), room)
+    }
+
+    fn around([blocks, near, far]: [Slab; 3], room: Option<Room>) -> Self {
         Self {
             table: Table { pages: Vec::new(), blocks, near, far },
             ids: Places::default(),
             slots: Places::default(),
             newest: Weak::new(),
             waiting: VecDeque::new(),
+            spill: room.map(|room| Spill { room, file: None, end: 0 }),
+        }
+    }
+
+    /// As `file` has them, in place: blocks, first and second records from these bytes on, one for each of `states`:
+    /// 0 vacant, 1 not live, 2 live. If that is more than may be in memory, the second records stay on the disk.
+    pub(crate) fn of_saved(
+        sizes: Sizes,
+        room: Option<Room>,
+        file: &SavedFile,
+        at: [u64; 3],
+        states: &[u8],
+    ) -> Self {
+        let sizes = [sizes.block, sizes.near, sizes.far];
+        let all = states.len() * sizes.iter().sum::<usize>();
+        let cold = room.as_ref().is_some_and(|room| all as u64 > room.memory_bytes);
+        let mut part = 0;
+        let slabs = sizes.map(|size| {
+            part += 1;
+            let far = part == sizes.len();
+            let mut slab = Slab::of_saved(size, file, at[part - 1] as usize, states.len(), cold && far);
+            if cold && !far {
+                // Walks go everywhere: these must not make way for pages of second records.
+                for chunk in 0..slab.chunks.len() {
+                    slab.move_to(chunk, Chunk::in_memory(size << slab.chunk_bits, true));
+                }
+            }
+            slab
+        });
+        let mut nodes = Self::around(slabs, room);
+        let entry = |(id, &state): (usize, &u8)| match state {
+            0 => NO_SLOT,
+            1 => id as u32,
+            _ => id as u32 | LIVE,
+        };
+        let entries: Vec<u32> = states.iter().enumerate().map(entry).collect();
+        nodes.table.pages = entries.as_chunks().0.iter().map(|page| Arc::new(Page(*page))).collect();
+        let vacant: Vec<u32> = (0..).zip(&entries).filter(|e| *e.1 == NO_SLOT).map(|e| e.0).collect();
+        nodes.ids.is_fresh = vec![0; states.len().div_ceil(64)];
+        nodes.slots.add(states.len(), nodes.table.blocks.room());
+        for places in [&mut nodes.ids, &mut nodes.slots] {
+            places.free.extend(vacant.iter().rev());
+        }
+        nodes
+    }
+
+    /// Moves second records out of memory while nodes take more of it than they may. If the disk is full they stay.
+    fn keep_room(&mut self) {
+        let Some(spill) = &mut self.spill else { return };
+        let mut held = self.table.bytes() as u64;
+        for at in 0..self.table.far.chunks.len() {
+            let Chunk { bytes, cold, .. } = *self.table.far.chunks[at];
+            if held <= spill.room.memory_bytes {
+                return;
+            }
+            if !cold {
+                let Ok(chunk) = spill.chunk(bytes) else { return };
+                self.table.far.move_to(at, chunk);
+                held -= bytes as u64;
+            }
         }
     }
 
@@ -257,10 +462,21 @@ impl Nodes {
             self.table.pages.push(Arc::new(Page([NO_SLOT; PAGE])));
             self.ids.add(first, first + PAGE);
         };
-        for slab in [&mut self.table.near, &mut self.table.far] {
-            while slab.room() <= id as usize {
-                slab.grow();
-            }
+        while self.table.near.room() <= id as usize {
+            self.table.near.grow();
+            self.keep_room();
+        }
+        while self.table.far.room() <= id as usize {
+            self.table.far.grow();
+            self.keep_room();
+        }
+        let far = self.table.far.chunk_of(id);
+        if let Chunk { saved: true, cold: true, bytes, .. } = *self.table.far.chunks[far]
+            && let Some(spill) = &mut self.spill
+            && let Ok(chunk) = spill.chunk(bytes)
+        {
+            // Pages of a private map that are written would stay in memory.
+            self.table.far.move_to(far, chunk);
         }
         let slot = self.take_slot();
         *self.entry_mut(id) = slot;
@@ -342,11 +558,12 @@ impl Nodes {
             if let Some(slot) = self.slots.take() {
                 return slot;
             }
-            let blocks = &mut self.table.blocks;
-            let first = blocks.room();
-            blocks.grow();
-            assert!(blocks.room() <= NO_SLOT as usize, "the callers limit the items to far less");
-            self.slots.add(first, blocks.room());
+            let first = self.table.blocks.room();
+            self.table.blocks.grow();
+            let room = self.table.blocks.room();
+            assert!(room <= NO_SLOT as usize, "the callers limit the items to far less");
+            self.slots.add(first, room);
+            self.keep_room();
         }
     }
 
@@ -365,7 +582,7 @@ mod tests {
 
     #[test]
     fn views_keep_what_they_saw_and_places_are_used_again() {
-        let mut nodes = Nodes::new(SMALL);
+        let mut nodes = Nodes::new(SMALL, None);
         let a = nodes.insert();
         let b = nodes.insert();
         nodes.edit(a).fill(1);
@@ -396,7 +613,7 @@ mod tests {
 
     #[test]
     fn a_node_made_and_removed_between_publications_leaves_nothing() {
-        let mut nodes = Nodes::new(SMALL);
+        let mut nodes = Nodes::new(SMALL, None);
         for _ in 0..300_000 {
             let id = nodes.insert();
             nodes.remove(id);
@@ -408,9 +625,77 @@ mod tests {
     #[test]
     #[should_panic(expected = "is_fresh")]
     fn records_that_a_view_may_see_cannot_be_written() {
-        let mut nodes = Nodes::new(SMALL);
+        let mut nodes = Nodes::new(SMALL, None);
         let id = nodes.insert();
         let _view = nodes.publish();
         let _ = nodes.records_mut(id);
+    }
+
+    #[test]
+    fn a_full_room_moves_second_records_to_the_disk_and_old_views_keep_theirs() {
+        let folder = tempfile::tempdir().unwrap();
+        let room = Room { memory_bytes: 1, folder: folder.path().into() };
+        let mut nodes = Nodes::new(SMALL, Some(room));
+        let (mut views, many) = (Vec::new(), 200_000u32);
+        for n in 0..many {
+            let id = nodes.insert();
+            nodes.records_mut(id).1.fill(n as u8);
+            if n % 50_000 == 0 {
+                views.push((nodes.publish(), n));
+            }
+        }
+        views.push((nodes.publish(), many - 1));
+        assert!(nodes.far.chunks.len() > 2 && nodes.far.chunks.iter().all(|chunk| chunk.cold));
+        assert_eq!(nodes.cold_bytes(), nodes.far.bytes(true));
+        for (view, last) in views {
+            for id in (0..=last).step_by(997) {
+                view.expect_far(id);
+                assert!(view.far(id).iter().all(|&x| x == id as u8));
+            }
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the file has no name");
+    }
+
+    #[test]
+    fn nodes_of_a_file_are_as_it_says_and_the_file_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nodes");
+        let end = 3 * PAGE;
+        let states: Vec<u8> = (0..end).map(|id| (id % 3) as u8).collect();
+        let at = [4096, 4096 + 64 * end as u64, 4096 + 128 * end as u64];
+        let byte = |id: usize, part: usize| (id * 7 + part) as u8;
+        let mut bytes = vec![9u8; 4096];
+        for (part, size) in [64, 64, 32].into_iter().enumerate() {
+            (0..end).for_each(|id| bytes.extend(vec![byte(id, part); size]));
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        for memory_bytes in [u64::MAX, 1] {
+            let room = Room { memory_bytes, folder: folder.path().into() };
+            let file = SavedFile::map(&path).unwrap();
+            let mut nodes = Nodes::of_saved(SMALL, Some(room), &file, at, &states);
+            let view = nodes.publish();
+            assert_eq!(view.end() as usize, end);
+            for id in 0..end as u32 {
+                let state = states[id as usize];
+                assert_eq!((view.exists(id), view.is_live(id)), (state > 0, state == 2));
+                if state > 0 {
+                    let found = [view.block(id), view.near(id), view.far(id)].map(|part| part[31]);
+                    assert_eq!(found, [0, 1, 2].map(|part| byte(id as usize, part)));
+                }
+            }
+            // New nodes take the vacant places first.
+            for n in 0..2 * end as u32 {
+                let id = nodes.insert();
+                assert_eq!(n >= end as u32 / 3, id >= end as u32);
+                let (near, far) = nodes.records_mut(id);
+                near.fill(1);
+                far.fill(2);
+                nodes.edit(id).fill(3);
+            }
+            nodes.edit(1).fill(4);
+            assert_eq!((view.block(1)[0], nodes.block(1)[0]), (byte(1, 0), 4));
+            assert_eq!(nodes.far(4)[0], byte(4, 2));
+            assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        }
     }
 }

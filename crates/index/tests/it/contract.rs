@@ -1,5 +1,8 @@
 //! What every index promises, written once; each index runs all of it.
-use crate::model::{Chance, Model, shape};
+use crate::{
+    damage,
+    model::{Chance, Model, shape},
+};
 use roaring::RoaringBitmap;
 use std::{path::Path, sync::Arc};
 use twinset_index::{Candidate, Change, IndexError, Metric, Query, Searcher, Shape, Subject, VectorIndex};
@@ -246,7 +249,7 @@ fn history(backend: &Backend, seed: u64) {
     let mut index = (backend.new)(shape);
     let mut model = Model::new(shape);
     let mut log: Vec<(u64, Vec<Change>)> = Vec::new();
-    let (mut hits, mut wanted_hits) = (0, 0);
+    let (mut hits, mut wanted_hits, mut torn) = (0, 0, false);
     let ids = [20, 400, 3000][chance.below(3) as usize];
     for step in 0..60 {
         match chance.below(12) {
@@ -259,13 +262,20 @@ fn history(backend: &Backend, seed: u64) {
                 model.apply(seq, &changes);
                 log.push((seq, changes));
             }
-            6 => assert_eq!(index.save(dir.path()).unwrap(), model.seq),
+            6 => {
+                assert_eq!(index.save(dir.path()).unwrap(), model.seq);
+                torn = false;
+            }
             7 => {
-                // A crash: whatever was not saved is applied again from the log.
+                // A crash: whatever was not saved is applied again from the log. It may have torn what was saved last.
                 drop(index);
+                if chance.below(3) == 0 {
+                    torn |= damage::tear(dir.path(), &mut chance).is_some();
+                }
                 index = match (backend.open)(dir.path(), shape) {
                     Ok(index) => index,
                     Err(IndexError::Missing { .. }) => (backend.new)(shape),
+                    Err(IndexError::Damaged { .. }) if torn => (backend.new)(shape),
                     Err(e) => panic!("{}", say(&e.to_string())),
                 };
                 let covered = index.snapshot().seq();

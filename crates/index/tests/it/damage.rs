@@ -30,6 +30,7 @@ pub(crate) fn check(backend: &Backend) {
     cuts_and_zero_tails_are_found(backend);
     other_shapes_are_refused(backend);
     a_failed_save_keeps_the_old_state(backend);
+    a_torn_state_gives_way_to_the_one_before(backend);
 }
 
 fn every_flipped_bit_is_found(backend: &Backend) {
@@ -132,7 +133,8 @@ fn a_failed_save_keeps_the_old_state(backend: &Backend) {
     assert_eq!((backend.open)(dir.path(), index.shape()).unwrap().snapshot().len(), 100);
     index.apply(10, &[Change::Remove { item: 5 }]).unwrap();
     assert_eq!(index.save(dir.path()).unwrap(), 10);
-    assert_eq!(files(dir.path()).len(), 2, "left-overs are cleared");
+    // Two manifests, and the data files that they name.
+    assert_eq!(files(dir.path()).len(), 4, "left-overs are cleared");
     let again = (backend.open)(dir.path(), index.shape()).unwrap();
     assert_eq!((again.snapshot().seq(), again.snapshot().len()), (10, 99));
     // A folder that cannot be made: typed, and the index lives on.
@@ -140,4 +142,37 @@ fn a_failed_save_keeps_the_old_state(backend: &Backend) {
     fs::write(&file, b"").unwrap();
     assert!(matches!(index.save(&file.join("sub")), Err(IndexError::Io { .. })));
     let _: std::sync::Arc<dyn Searcher> = index.snapshot();
+}
+
+/// Cuts the manifest or the data file that it names; what was cut.
+pub(crate) fn tear(dir: &Path, chance: &mut Chance) -> Option<PathBuf> {
+    let manifest = dir.join("manifest");
+    let bytes = fs::read(&manifest).ok()?;
+    let number = u64::from_le_bytes(bytes.get(48..56)?.try_into().unwrap());
+    let data =
+        files(dir).into_iter().find(|p| p.to_str().unwrap().ends_with(&format!("-{number:016x}.data")));
+    let torn = if chance.below(2) == 0 { manifest } else { data? };
+    let whole = fs::read(&torn).unwrap();
+    fs::write(&torn, &whole[..chance.below(whole.len() as u64) as usize]).unwrap();
+    Some(torn)
+}
+
+fn a_torn_state_gives_way_to_the_one_before(backend: &Backend) {
+    let mut chance = Chance(31);
+    for _ in 0..20 {
+        let dir = tempfile::tempdir().unwrap();
+        let index = filled(backend, dir.path(), 1000);
+        index.apply(10, &[Change::Remove { item: 5 }]).unwrap();
+        index.save(dir.path()).unwrap();
+        index.apply(11, &[Change::Remove { item: 6 }]).unwrap();
+        index.save(dir.path()).unwrap();
+        let torn = tear(dir.path(), &mut chance).unwrap();
+        let again = (backend.open)(dir.path(), index.shape()).unwrap();
+        assert_eq!((again.snapshot().seq(), again.snapshot().len()), (10, 999), "{}", torn.display());
+        // It catches up, and what it saves then is whole.
+        again.apply(11, &[Change::Remove { item: 6 }]).unwrap();
+        again.save(dir.path()).unwrap();
+        let again = (backend.open)(dir.path(), index.shape()).unwrap();
+        assert_eq!((again.snapshot().seq(), again.snapshot().len()), (11, 998));
+    }
 }

@@ -141,6 +141,20 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse,
                 &labels,
                 status.items,
             );
+            gauge(
+                &mut out,
+                "twinset_index_memory_bytes",
+                help("Memory that the index takes; 0 while it is small and compares everything."),
+                &labels,
+                status.bytes,
+            );
+            gauge(
+                &mut out,
+                "twinset_index_disk_bytes",
+                help("Bytes of the index that had no room in memory."),
+                &labels,
+                status.disk_bytes,
+            );
             gauge(&mut out, "twinset_change_durable", help("Last durable change."), &labels, status.last_seq);
             gauge(
                 &mut out,
