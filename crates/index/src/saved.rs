@@ -10,7 +10,7 @@ use std::{
     io::{BufWriter, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
-use twinset_disk::{Disk, DiskFile, DiskRead, RealDisk};
+use twinset_disk::{Disk, DiskFile, DiskRead};
 
 const MAGIC: [u8; 8] = *b"TWINSIDX";
 const VERSION: u32 = 1;
@@ -57,15 +57,6 @@ struct Vouch {
 
 /// Writes a new state into `dir`, through `fill`, and makes it the saved one.
 pub(crate) fn save(
-    dir: &Path,
-    head: Head,
-    fill: impl FnOnce(&mut Writer) -> Result<(), IndexError>,
-) -> Result<(), IndexError> {
-    save_on(&RealDisk, dir, head, fill)
-}
-
-/// [`save`] on any disk.
-pub(crate) fn save_on(
     disk: &dyn Disk,
     dir: &Path,
     head: Head,
@@ -102,12 +93,7 @@ pub(crate) fn save_on(
 }
 
 /// Opens the state saved in `dir`, if it is of one of these kinds. The bytes behind it are checked as they are read.
-pub(crate) fn open(dir: &Path, kinds: &[Kind]) -> Result<(Head, Reader), IndexError> {
-    open_on(&RealDisk, dir, kinds)
-}
-
-/// [`open`] on any disk.
-pub(crate) fn open_on(disk: &dyn Disk, dir: &Path, kinds: &[Kind]) -> Result<(Head, Reader), IndexError> {
+pub(crate) fn open(disk: &dyn Disk, dir: &Path, kinds: &[Kind]) -> Result<(Head, Reader), IndexError> {
     let (head, vouch) = read_manifest(disk, dir)?;
     if !kinds.contains(&head.kind) {
         let path = dir.join(MANIFEST);
@@ -136,8 +122,8 @@ fn read_manifest(disk: &dyn Disk, dir: &Path) -> Result<(Head, Vouch), IndexErro
 ///
 /// # Errors
 /// Missing; damaged, with the offset; other model, dimension or metric.
-pub fn check_saved(dir: &Path, shape: Shape) -> Result<(), IndexError> {
-    let (head, mut reader) = open(dir, &[Kind::Exact, Kind::Graph])?;
+pub fn check_saved(disk: &dyn Disk, dir: &Path, shape: Shape) -> Result<(), IndexError> {
+    let (head, mut reader) = open(disk, dir, &[Kind::Exact, Kind::Graph])?;
     head.shape.must_be(shape, dir)?;
     for _ in 0..reader.crcs.len() {
         reader.read_block()?;
@@ -163,15 +149,9 @@ fn data_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, PathBuf)>, IndexE
 
 /// Puts `bytes` where the manifest is, all or nothing, and waits until that is on the disk.
 fn replace(disk: &dyn Disk, dir: &Path, bytes: &[u8]) -> Result<(), IndexError> {
-    let (new, path) = (dir.join("manifest.new"), dir.join(MANIFEST));
-    disk.create(&new)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync()))
-        .map_err(IndexError::io("cannot write", &new))?;
-    let sync = || disk.sync_dir(dir).map_err(IndexError::io("cannot sync", dir));
-    // First the name of the data file: a disk may keep the renaming and lose the name that was made before it.
-    sync()?;
-    disk.rename(&new, &path).map_err(IndexError::io("cannot replace", &path))?;
-    sync()
+    let path = dir.join(MANIFEST);
+    twinset_disk::replace(disk, &path, |file| file.write_all(bytes))
+        .map_err(IndexError::io("cannot replace", &path))
 }
 
 fn manifest(head: Head, vouch: Vouch) -> [u8; MANIFEST_BYTES] {

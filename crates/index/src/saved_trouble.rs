@@ -41,12 +41,12 @@ fn payload(seq: u64) -> Vec<u8> {
 }
 
 fn save(disk: &LyingDisk, seq: u64) -> Result<(), IndexError> {
-    saved::save_on(disk, Path::new(DIR), head(seq), |writer| writer.put(&payload(seq)))
+    saved::save(disk, Path::new(DIR), head(seq), |writer| writer.put(&payload(seq)))
 }
 
 /// The number of the state that is found, after every byte of it was compared.
 fn found(disk: &LyingDisk) -> Result<u64, IndexError> {
-    let (head, mut reader) = saved::open_on(disk, Path::new(DIR), &[Kind::Exact])?;
+    let (head, mut reader) = saved::open(disk, Path::new(DIR), &[Kind::Exact])?;
     let mut bytes = vec![0; usize::try_from(reader.payload()).unwrap()];
     reader.take(&mut bytes)?;
     assert!(bytes == payload(head.seq), "state {} holds something that was never saved", head.seq);

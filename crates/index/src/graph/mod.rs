@@ -37,6 +37,7 @@ use parking_lot::Mutex;
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 use std::{cell::RefCell, collections::HashMap, path::Path, sync::Arc};
+use twinset_disk::{Disk, RealDisk};
 use walk::{Map, Scratch};
 
 /// No entry: the graph has no node.
@@ -151,13 +152,40 @@ impl GraphIndex {
     /// # Errors
     /// Missing; damaged, with the offset; other model, dimension or metric.
     pub fn open(dir: &Path, shape: Shape, options: GraphOptions) -> Result<Self, IndexError> {
-        let (head, mut reader) = saved::open(dir, &[Kind::Exact, Kind::Graph])?;
+        Self::open_on(&RealDisk, dir, shape, options)
+    }
+
+    /// [`GraphIndex::open`] on any disk.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_on(
+        disk: &dyn Disk,
+        dir: &Path,
+        shape: Shape,
+        options: GraphOptions,
+    ) -> Result<Self, IndexError> {
+        let (head, mut reader) = saved::open(disk, dir, &[Kind::Exact, Kind::Graph])?;
         head.shape.must_be(shape, dir)?;
         let writer = match head.kind {
             Kind::Exact => Writer::Small(ExactIndex::from_saved(head, reader)?),
             Kind::Graph => Writer::Graph(Box::new(Graph::from_saved(head, &mut reader, &options)?)),
         };
         Ok(Self::around(options, head.seq, writer, shape))
+    }
+
+    /// [`VectorIndex::save`] on any disk.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn save_on(&self, disk: &dyn Disk, dir: &Path) -> Result<u64, IndexError> {
+        let _one = self.saving.lock();
+        let state = self.snapshot();
+        match &state.body {
+            Body::Small(small) => small.save_as(disk, dir, state.seq)?,
+            Body::Graph(view) => view.save(disk, dir, &state)?,
+        }
+        Ok(state.seq)
     }
 
     /// Candidates that searches of this class keep on the way.
@@ -248,13 +276,7 @@ impl VectorIndex for GraphIndex {
     }
 
     fn save(&self, dir: &Path) -> Result<u64, IndexError> {
-        let _one = self.saving.lock();
-        let state = self.snapshot();
-        match &state.body {
-            Body::Small(small) => small.save_as(dir, state.seq)?,
-            Body::Graph(view) => view.save(dir, &state)?,
-        }
-        Ok(state.seq)
+        self.save_on(&RealDisk, dir)
     }
 }
 
@@ -630,11 +652,11 @@ impl Reached {
 }
 
 impl View {
-    fn save(&self, dir: &Path, state: &GraphSnapshot) -> Result<(), IndexError> {
+    fn save(&self, disk: &dyn Disk, dir: &Path, state: &GraphSnapshot) -> Result<(), IndexError> {
         let head = Head { kind: Kind::Graph, shape: state.shape, seq: state.seq, items: state.len as u64 };
         let (nodes, form, frame) = (&self.nodes, self.form, &self.frame);
         let sections = Sections::new(frame, form, nodes.end());
-        saved::save(dir, head, |writer| {
+        saved::save(disk, dir, head, |writer| {
             let learned = u32::from(!frame.basis().is_empty());
             let lost = self.lost.to_bits();
             let first = [frame.lines as u32, learned, nodes.end(), self.entry, lost, DEGREE as u32, 0, 0];
