@@ -5,6 +5,7 @@
 //! what is laid out counts against [`Limits`].
 
 use crate::unpack::fill;
+use crate::zip;
 use crate::{Event, FeedError, Limits, Result, Settings};
 use flate2::read::MultiGzDecoder;
 use std::collections::BTreeSet;
@@ -119,25 +120,15 @@ impl Read for Counted {
 fn zipped(mut input: Box<dyn Read + Send>, settings: &Settings) -> Result<Opened> {
     let mut spool = tempfile::tempfile()?;
     let packed = io::copy(&mut input, &mut spool)?;
-    spool.rewind()?;
-    let damaged =
-        |error: zip::result::ZipError| FeedError::Damaged { what: "zip file", detail: error.to_string() };
-    let Ok(mut zip) = zip::ZipArchive::new(BufReader::new(spool.try_clone()?)) else {
-        spool.rewind()?;
-        return Ok(Opened::Feed(Box::new(spool)));
-    };
-    let named = zip.file_names().filter_map(|name| place(Path::new(name.ok()?.as_ref())));
-    let several = named.take(2).count() > 1;
-    if !several {
+    let entries = zip::directory(&mut spool)?;
+    if entries.iter().filter(|entry| place(Path::new(&entry.name)).is_some()).take(2).count() < 2 {
         spool.rewind()?;
         return Ok(Opened::Feed(Box::new(spool)));
     }
     let mut out = Layout::new(&settings.limits)?;
-    for at in 0..zip.len() {
-        let mut file = zip.by_index(at).map_err(damaged)?;
-        let name = file.name().map_err(damaged)?.into_owned();
-        let Some(place) = place(Path::new(&name)).filter(|_| file.is_file()) else { continue };
-        out.put(&place, &mut file, &|| packed)?;
+    for entry in entries {
+        let Some(place) = place(Path::new(&entry.name)) else { continue };
+        out.put(&place, &mut *zip::open(&spool, &entry)?, &|| packed)?;
     }
     out.opened(settings)
 }
@@ -282,13 +273,34 @@ mod tests {
     const FEED: &[u8] = b"id,title,image_link\na,Coat,pictures/a.jpg\n";
     const PICTURE: &[u8] = &[0xff, 0xd8, 0xff, 0xe0, 1, 2, 3];
 
+    /// Deflated, with sums and a directory.
     fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let (mut zip, mut directory) = (Vec::new(), Vec::new());
         for (name, bytes) in files {
-            zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
-            zip.write_all(bytes).unwrap();
+            let mut packed = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+            packed.write_all(bytes).unwrap();
+            let packed = packed.finish().unwrap();
+            let mut crc = flate2::Crc::new();
+            crc.update(bytes);
+            let mut middle = vec![20, 0, 0, 0, 8, 0, 0, 0, 0, 0];
+            for number in [crc.sum(), packed.len() as u32, bytes.len() as u32] {
+                middle.extend(number.to_le_bytes());
+            }
+            middle.extend((name.len() as u16).to_le_bytes());
+            middle.extend([0; 2]);
+            let at = zip.len() as u32;
+            zip.extend([&b"PK\x03\x04"[..], &middle, name.as_bytes(), &packed].concat());
+            directory.extend(
+                [&b"PK\x01\x02\x14\x00"[..], &middle, &[0; 10], &at.to_le_bytes(), name.as_bytes()].concat(),
+            );
         }
-        zip.finish().unwrap().into_inner()
+        let at = zip.len() as u32;
+        zip.extend(&directory);
+        zip.extend(b"PK\x05\x06\0\0\0\0");
+        zip.extend([(files.len() as u16).to_le_bytes(); 2].concat());
+        zip.extend([(directory.len() as u32).to_le_bytes(), at.to_le_bytes()].concat());
+        zip.extend([0; 2]);
+        zip
     }
 
     fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
@@ -378,6 +390,10 @@ mod tests {
         let zeros = vec![0; 80 << 20];
         let bomb = zip(&[("feed.csv", FEED), ("b.bin", &zeros)]);
         assert!(matches!(opened(bomb), Err(FeedError::TooLarge { .. })));
+        // A sum that does not fit.
+        let mut broken = zip(&[("feed.csv", FEED), ("a.jpg", PICTURE)]);
+        broken[14] ^= 1;
+        assert!(matches!(opened(broken), Err(FeedError::Damaged { .. })));
         let mut broken = tar(&[("feed.csv", FEED), ("a.jpg", PICTURE)]);
         broken.truncate(700);
         assert!(matches!(opened(broken), Err(FeedError::Damaged { .. })));

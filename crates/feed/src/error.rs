@@ -14,6 +14,11 @@ pub enum FeedError {
     Empty,
     #[error("this {what} cannot be read: {detail}; make it anew, or send it unpacked")]
     Damaged { what: &'static str, detail: String },
+    #[error(
+        "this is a Parquet file, and this program was built without: build it with `cargo build --release --features parquet`, \
+             or send JSON Lines"
+    )]
+    NoParquet,
     #[error("none of the {files} files in this archive is a feed: {names}")]
     NoFeedInside { files: usize, names: String },
     #[error(

@@ -27,11 +27,13 @@ mod text;
 mod unpack;
 mod words;
 mod xml;
+mod zip;
 
 pub use address::Addresses;
 pub use archive::{Archive, Opened, open};
 pub use error::FeedError;
 pub use finding::{Finding, FindingKind};
+#[cfg(feature = "parquet")]
 pub use format::parquet::ParquetWriter;
 pub use limits::Limits;
 pub use mapping::Mapping;

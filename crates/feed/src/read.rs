@@ -1,7 +1,7 @@
 //! The story of a feed: unpack, decode, recognise, read row by row.
 
 use crate::encoding::Utf8;
-use crate::format::{json, jsonld, merchant_xml, parquet, plain_table, shopify_table, sitemap, woocommerce};
+use crate::format::{json, jsonld, merchant_xml, plain_table, shopify_table, sitemap, woocommerce};
 use crate::recognise::{self, Format};
 use crate::unpack::{LimitReached, fill, unpack};
 use crate::{FeedError, Finding, FindingKind, Result, Settings};
@@ -14,6 +14,8 @@ use twinset_catalogue::Product;
 
 /// Text that is looked at to recognise a format.
 const HEAD: usize = 64 << 10;
+/// How a Parquet file begins.
+const PARQUET: &[u8; 4] = b"PAR1";
 
 /// What a feed says, one thing at a time.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,12 +152,12 @@ pub fn read<'a>(input: Box<dyn Read + 'a>, settings: &Settings, sink: &'a mut Si
     let told = settings.mapping.as_ref().and_then(|m| m.encoding.as_ref());
     let told = told.and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes()));
     let mut bytes = unpack(input, &settings.limits).map_err(limit)?;
-    let mut first = [0; parquet::MAGIC.len()];
+    let mut first = [0; PARQUET.len()];
     let filled = fill(&mut bytes, &mut first).map_err(|error| limit(error.into()))?;
     let bytes = Cursor::new(first).take(filled as u64).chain(bytes);
-    if first == *parquet::MAGIC {
+    if first == *PARQUET {
         let mut out = Out { sink, summary: Summary { format: Format::Parquet, ..empty() } };
-        parquet::read(bytes, settings, &mut out).map_err(limit)?;
+        parquet(bytes, settings, &mut out).map_err(limit)?;
         return Ok(out.summary);
     }
     let decoder = Rc::new(RefCell::new(Utf8::new(bytes, told, settings.language.as_deref())));
@@ -222,6 +224,16 @@ pub fn read<'a>(input: Box<dyn Read + 'a>, settings: &Settings, sink: &'a mut Si
     }
     out.summary.encoding = decoder.encoding.map_or("UTF-8", |e| e.name());
     Ok(out.summary)
+}
+
+#[cfg(feature = "parquet")]
+fn parquet(bytes: impl Read, settings: &Settings, out: &mut Out<'_>) -> Result<()> {
+    crate::format::parquet::read(bytes, settings, out)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet(_: impl Read, _: &Settings, _: &mut Out<'_>) -> Result<()> {
+    Err(FeedError::NoParquet)
 }
 
 /// Limits come through readers as I/O errors.

@@ -13,6 +13,9 @@ use std::path::Path;
 use twinset_catalogue::Catalogue;
 use twinset_catalogue::{PictureHash, Product};
 use twinset_disk::RealDisk;
+#[cfg(not(feature = "parquet"))]
+use twinset_feed::FeedError;
+#[cfg(feature = "parquet")]
 use twinset_feed::{FeedError, ParquetWriter};
 
 pub(crate) fn run(args: &Export, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
@@ -65,6 +68,7 @@ pub(crate) fn run(args: &Export, home: Option<&Path>, ui: &Ui) -> anyhow::Result
 /// Where products go.
 enum Sink {
     Jsonl(BufWriter<Box<dyn Write + Send>>),
+    #[cfg(feature = "parquet")]
     Parquet(Box<ParquetWriter<BufWriter<Box<dyn Write + Send>>>>),
 }
 
@@ -72,7 +76,10 @@ impl Sink {
     fn new(format: ExportFormat, out: BufWriter<Box<dyn Write + Send>>) -> anyhow::Result<Self> {
         Ok(match format {
             ExportFormat::Jsonl => Self::Jsonl(out),
+            #[cfg(feature = "parquet")]
             ExportFormat::Parquet => Self::Parquet(Box::new(ParquetWriter::new(out)?)),
+            #[cfg(not(feature = "parquet"))]
+            ExportFormat::Parquet => return Err(FeedError::NoParquet.into()),
         })
     }
 
@@ -83,6 +90,7 @@ impl Sink {
                 line.push(b'\n');
                 out.write_all(&line)
             }
+            #[cfg(feature = "parquet")]
             Self::Parquet(out) => out.put(product).map_err(of_disk),
         }
     }
@@ -90,11 +98,13 @@ impl Sink {
     fn finish(self) -> std::io::Result<()> {
         match self {
             Self::Jsonl(mut out) => out.flush(),
+            #[cfg(feature = "parquet")]
             Self::Parquet(out) => out.finish().map_err(of_disk),
         }
     }
 }
 
+#[cfg(feature = "parquet")]
 fn of_disk(error: FeedError) -> std::io::Error {
     match error {
         FeedError::Io(error) => error,

@@ -1,9 +1,8 @@
-//! Feeds with their pictures in one archive, and feeds as Parquet.
+//! Feeds with their pictures in one archive.
 
-use crate::drawn::{Fixture, check_finds, numbered, picture, settle};
+use crate::drawn::{Fixture, check_finds, picture, settle};
 use std::io::Cursor;
 use twinset_engine::{Input, Shop, Signal, SyncOptions, SyncReport};
-use twinset_feed::ParquetWriter;
 
 fn sync(shop: &Shop, bytes: Vec<u8>) -> SyncReport {
     let options = SyncOptions { source: "shop".into(), fetch_pictures: false, ..SyncOptions::default() };
@@ -45,23 +44,4 @@ fn an_archive_brings_feed_and_pictures_together() {
     check_finds(&shop, 0..3);
     let again = sync(&shop, bytes);
     assert_eq!((again.counts.unchanged, again.pictures.fetched), (4, 0), "{again:?}");
-}
-
-#[test]
-fn an_export_as_parquet_changes_nothing_when_it_comes_back() {
-    let Fixture { shop, engine: _engine, home: _home } = Fixture::with((0..5).map(numbered).collect());
-    let before = shop.catalogue().last_seq().unwrap();
-    let mut bytes = Vec::new();
-    let mut writer = ParquetWriter::new(&mut bytes).unwrap();
-    shop.catalogue()
-        .export(&mut |product| {
-            writer.put(&product).unwrap();
-            true
-        })
-        .unwrap();
-    writer.finish().unwrap();
-    let report = sync(&shop, bytes);
-    assert_eq!((report.state.as_str(), report.counts.unchanged), ("succeeded", 5), "{report:?}");
-    assert_eq!(report.format, Some(twinset_feed::Format::Parquet));
-    assert_eq!(shop.catalogue().last_seq().unwrap(), before);
 }

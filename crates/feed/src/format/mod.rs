@@ -3,6 +3,7 @@
 pub(crate) mod json;
 pub(crate) mod jsonld;
 pub(crate) mod merchant_xml;
+#[cfg(feature = "parquet")]
 pub(crate) mod parquet;
 pub(crate) mod plain_table;
 pub(crate) mod shopify_table;

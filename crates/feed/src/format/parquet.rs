@@ -24,9 +24,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use twinset_catalogue::Product;
 
-/// How a Parquet file begins, and ends.
-pub(crate) const MAGIC: &[u8; 4] = b"PAR1";
-
 /// What a column holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Holds {
