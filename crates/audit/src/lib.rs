@@ -8,7 +8,7 @@
 //!   2021) tells doubt from noise.
 //! - [`fuse`]: what class is it? A classifier with the votes of neighbours (Pailitao, 2017).
 //! - [`colour_names`]: the colours that words of four languages claim.
-//! - [`blemishes`]: is the picture itself poor? Overlays, borders, collages, blur, nothing at all.
+//! - [`blemishes`]: is the picture itself poor? Overlays, watermarks, borders, collages, blur, nothing at all.
 //! - [`Families`]: which things belong together through pairs that do.
 
 mod blemish;

@@ -37,7 +37,7 @@ pub use findings::{Decision, Finding, FindingFilter, Witness};
 pub use home::{CatalogueName, Home};
 pub use money::{Amount, Currency, Money, MoneyError};
 pub use product::{Availability, Category, Condition, Image, InvalidProduct, Place, Product, Role};
-pub use snapshot::snapshot_beside;
+pub use snapshot::{BESIDE, snapshot_beside};
 pub use swaps::Swap;
 pub use sync_state::{Picture, RunRecord, Seen, SyncState, row_hash};
 pub use twinset_photo::PictureHash;

@@ -47,7 +47,7 @@ pub(crate) enum Command {
     Import(Import),
     /// Bring a catalogue to what a product feed says; only what changed is computed again
     Sync(Box<Sync>),
-    /// Write all products as JSON Lines, which `sync` reads again without a change
+    /// Write all products as JSON Lines or Parquet, which `sync` reads again without a change
     Export(Export),
     /// Back up a whole catalogue while it is used, and restore it
     #[command(subcommand)]
@@ -270,9 +270,20 @@ pub(crate) struct Export {
     /// Write here instead of stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// How to write [default: parquet for a FILE.parquet, else jsonl]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ExportFormat>,
     /// Write the pictures into this folder, named by their hashes; `sync --pictures` takes them from there
     #[arg(long, value_name = "DIR")]
     pub(crate) pictures: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// One JSON object a line
+    Jsonl,
+    /// One column a member
+    Parquet,
 }
 
 #[derive(Debug, Subcommand)]

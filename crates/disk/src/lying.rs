@@ -271,6 +271,17 @@ impl Disk for LyingDisk {
             Ok(state.names.keys().filter(|path| path.parent() == Some(dir)).cloned().collect())
         })
     }
+    fn folders(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        self.call(|state, _| {
+            let below = state.names.keys().filter_map(|path| path.strip_prefix(dir).ok());
+            let mut found: Vec<PathBuf> = below
+                .filter(|rest| rest.components().count() > 1)
+                .filter_map(|rest| Some(dir.join(rest.components().next()?)))
+                .collect();
+            found.dedup();
+            Ok(found)
+        })
+    }
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let file = self.call(|state, _| {
             // Emptying an existing file is a change of its content that may be lost like any other; a new file in its
@@ -292,14 +303,45 @@ impl Disk for LyingDisk {
             Ok(Box::new(Cursor::new(bytes)) as Box<dyn DiskRead>)
         })
     }
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        self.call(|state, _| {
+            let file = state.names.get(path).ok_or_else(|| missing(path))?;
+            if let Some(content) = state.files.get_mut(file) {
+                *content = Content { synced: Arc::new(content.now()), writes: Vec::new() };
+            }
+            Ok(())
+        })
+    }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.call(|state, _| {
-            if !state.names.contains_key(from) {
+            // A file, or all files of a folder: folders are only parts of names here.
+            let inside =
+                state.names.keys().filter_map(|path| Some((path.clone(), path.strip_prefix(from).ok()?)));
+            let moves: Vec<Change> = inside
+                .map(|(path, rest)| {
+                    let to = if rest.as_os_str().is_empty() { to.to_owned() } else { to.join(rest) };
+                    Change::Rename(path.clone(), to)
+                })
+                .collect();
+            if moves.is_empty() {
                 return Err(missing(from));
             }
-            let change = Change::Rename(from.into(), to.into());
-            apply(&mut state.names, &change);
-            state.changes.push(change);
+            moves.iter().for_each(|change| apply(&mut state.names, change));
+            state.changes.extend(moves);
+            Ok(())
+        })
+    }
+    fn remove_folder(&self, dir: &Path) -> io::Result<()> {
+        self.call(|state, _| {
+            let inside: Vec<Change> = state
+                .names
+                .keys()
+                .filter(|path| path.starts_with(dir))
+                .cloned()
+                .map(Change::Remove)
+                .collect();
+            inside.iter().for_each(|change| apply(&mut state.names, change));
+            state.changes.extend(inside);
             Ok(())
         })
     }

@@ -14,7 +14,12 @@ impl Disk for RealDisk {
         fs::create_dir_all(dir)
     }
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
-        fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path())).collect()
+        let all: io::Result<Vec<_>> = fs::read_dir(dir)?.collect();
+        Ok(all?.into_iter().map(|entry| entry.path()).filter(|path| !path.is_dir()).collect())
+    }
+    fn folders(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        let all: io::Result<Vec<_>> = fs::read_dir(dir)?.collect();
+        Ok(all?.into_iter().map(|entry| entry.path()).filter(|path| path.is_dir()).collect())
     }
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         Ok(Box::new(File::create(path)?))
@@ -22,11 +27,18 @@ impl Disk for RealDisk {
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskRead>> {
         Ok(Box::new(File::open(path)?))
     }
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        // Some systems sync only what is open for writing.
+        File::options().read(true).append(true).open(path)?.sync_all()
+    }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+    fn remove_folder(&self, dir: &Path) -> io::Result<()> {
+        fs::remove_dir_all(dir)
     }
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         // Windows has no such call and does it by itself.

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use twinset_audit::{
-    COLOUR_NAMES, Copies, Families, Judged, Sample, blemishes, colour_names, judge, palette, panels,
+    COLOUR_NAMES, Copies, Families, Judged, Sample, blemishes, colour_names, judge, palette,
 };
 use twinset_catalogue::{Finding, Image, Product, Witness};
 use twinset_photo::{Photo, PictureHash};
@@ -39,6 +39,8 @@ pub struct AuditReport {
     pub products: usize,
     /// Products whose category could be judged: enough others claim the same.
     pub categories_judged: usize,
+    /// Claims about for whom a product is (gender, age group) that could be judged.
+    pub audiences_judged: usize,
     /// Pictures whose colour claim could be judged.
     pub colours_judged: usize,
     /// Pictures looked at for blemishes, those of earlier audits included.
@@ -67,6 +69,10 @@ pub(crate) fn run(
         return Ok(None);
     }
     findings.extend(categories(&listed, &mut report));
+    if !progress("audiences", 0, 1) {
+        return Ok(None);
+    }
+    findings.extend(audiences(&listed, &mut report));
     if !progress("colours", 0, 1) {
         return Ok(None);
     }
@@ -208,70 +214,152 @@ fn classes(listed: &[Listed]) -> (Vec<Option<usize>>, Vec<String>) {
     (of.collect(), names)
 }
 
+/// Claims of one kind: for each product its class, and the names of the classes.
+struct Claims<'a> {
+    listed: &'a [Listed],
+    class_of: Vec<Option<usize>>,
+    names: Vec<String>,
+}
+
+/// What came of judging them: which products, and what the others say of each.
+struct Verdicts {
+    products: Vec<usize>,
+    given: Vec<usize>,
+    judged: Vec<Judged>,
+}
+
+impl Claims<'_> {
+    fn judge(&self) -> Verdicts {
+        let Self { listed, class_of, names } = self;
+        let owners = owners(listed);
+        let products: Vec<usize> = match names.len() {
+            0 | 1 => Vec::new(),
+            _ => (0..listed.len()).filter(|&i| class_of[i].is_some()).collect(),
+        };
+        let mut kinds: Vec<&str> =
+            listed.iter().flat_map(|l| &l.seen).filter_map(|(_, _, f)| chosen(f)).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let embeddings: Vec<Vec<f32>> = products.iter().map(|&i| mean_embedding(&listed[i])).collect();
+        let hints = |l: &Listed| -> Vec<f32> {
+            let share = |kind: &&str| {
+                let so = l.seen.iter().filter(|(_, _, f)| chosen(f) == Some(kind)).count();
+                so as f32 / l.seen.len() as f32
+            };
+            kinds.iter().map(share).collect()
+        };
+        let given: Vec<usize> = products.iter().map(|&i| class_of[i].unwrap_or(0)).collect();
+        let samples: Vec<Sample<'_>> = products
+            .iter()
+            .zip(&embeddings)
+            .zip(&given)
+            .map(|((&i, embedding), &given)| Sample {
+                embedding,
+                hints: hints(&listed[i]),
+                told: Vec::new(),
+                given,
+                owner: owners[i],
+                title: listed[i].product.title.as_deref().unwrap_or(""),
+            })
+            .collect();
+        let judged = judge(&samples, names.len(), Copies::Abstain);
+        Verdicts { products, given, judged }
+    }
+
+    /// The doubt about one claim, with the neighbours that say so.
+    fn doubt(&self, verdicts: &Verdicts, at: usize, kind: &str, field: &str) -> Finding {
+        let (l, judged) = (&self.listed[verdicts.products[at]], &verdicts.judged[at]);
+        let claimed = &self.names[verdicts.given[at]];
+        Finding {
+            claimed: vec![claimed.clone()],
+            seen: likeliest(&judged.classes, &self.names),
+            witnesses: self.witnesses(verdicts, at, best_of(&judged.classes)),
+            image: l.seen.first().map(|(image, _, _)| image.name.clone()),
+            ..finding(kind, field, &l.product, claimed, judged.wrong)
+        }
+    }
+
+    /// Nearest neighbours of one product that claim `class`.
+    fn witnesses(&self, verdicts: &Verdicts, at: usize, class: usize) -> Vec<Witness> {
+        let speaking = verdicts.judged[at].neighbours.iter().filter(|n| verdicts.given[n.of] == class);
+        speaking
+            .take(WITNESSES)
+            .map(|n| {
+                let l = &self.listed[verdicts.products[n.of]];
+                Witness {
+                    product: l.product.id.clone(),
+                    image: l.seen.first().map(|(image, _, _)| image.name.clone()).unwrap_or_default(),
+                    claimed: vec![self.names[class].clone()],
+                    likeness: rounded(n.cosine),
+                }
+            })
+            .collect()
+    }
+}
+
 fn categories(listed: &[Listed], report: &mut AuditReport) -> Vec<Finding> {
     let (class_of, names) = classes(listed);
-    let owners = owners(listed);
-    let judged_ones: Vec<usize> = (0..listed.len()).filter(|&i| class_of[i].is_some()).collect();
-    if names.len() < 2 {
-        return Vec::new();
-    }
-    let mut kinds: Vec<&str> =
-        listed.iter().flat_map(|l| &l.seen).filter_map(|(_, _, f)| chosen(f)).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    let embeddings: Vec<Vec<f32>> = judged_ones.iter().map(|&i| mean_embedding(&listed[i])).collect();
-    let hints = |l: &Listed| -> Vec<f32> {
-        let share = |kind: &&str| {
-            let so = l.seen.iter().filter(|(_, _, f)| chosen(f) == Some(kind)).count();
-            so as f32 / l.seen.len() as f32
-        };
-        kinds.iter().map(share).collect()
-    };
-    let samples: Vec<Sample<'_>> = judged_ones
-        .iter()
-        .zip(&embeddings)
-        .map(|(&i, embedding)| Sample {
-            embedding,
-            hints: hints(&listed[i]),
-            told: Vec::new(),
-            given: class_of[i].unwrap_or(0),
-            owner: owners[i],
-            title: listed[i].product.title.as_deref().unwrap_or(""),
-        })
-        .collect();
-    let judged = judge(&samples, names.len(), Copies::Abstain);
-    report.categories_judged = judged.len();
+    let claims = Claims { listed, class_of, names };
+    let verdicts = claims.judge();
+    report.categories_judged = verdicts.products.len();
     let mut findings = Vec::new();
-    for (at, judged) in judged.iter().enumerate() {
-        let l = &listed[judged_ones[at]];
-        let claimed = &names[samples[at].given];
-        let witnesses = |class: usize| witnesses(judged, class, &samples, &judged_ones, listed, &names);
+    for (at, judged) in verdicts.judged.iter().enumerate() {
+        let l = &listed[verdicts.products[at]];
         if judged.wrong >= DOUBTFUL {
             let field = if l.product.product_type.is_empty() { "category" } else { "product_type" };
-            let best = best_of(&judged.classes);
-            findings.push(Finding {
-                claimed: vec![claimed.clone()],
-                seen: likeliest(&judged.classes, &names),
-                witnesses: witnesses(best),
-                image: l.seen.first().map(|(image, _, _)| image.name.clone()),
-                ..finding("category", field, &l.product, claimed, judged.wrong)
-            });
+            findings.push(claims.doubt(&verdicts, at, "category", field));
         } else if let Some(titled) = &judged.titled {
             let class = best_of(titled);
             if titled[class] >= TITLE_SURE
                 && judged.classes[class] < TITLE_WRONG
-                && class != samples[at].given
+                && class != verdicts.given[at]
             {
                 let title = l.product.title.clone().unwrap_or_default();
                 findings.push(Finding {
-                    seen: likeliest(&judged.classes, &names),
-                    witnesses: witnesses(samples[at].given),
+                    seen: likeliest(&judged.classes, &claims.names),
+                    witnesses: claims.witnesses(&verdicts, at, verdicts.given[at]),
                     image: l.seen.first().map(|(image, _, _)| image.name.clone()),
-                    detail: Some(format!("the words speak of {}", names[class])),
+                    detail: Some(format!("the words speak of {}", claims.names[class])),
                     claimed: vec![title.clone()],
                     ..finding("title", "title", &l.product, &title, 1.0 - judged.classes[class])
                 });
             }
+        }
+    }
+    findings
+}
+
+/// What a product says about for whom it is, if that is one thing.
+fn audience<'a>(product: &'a Product, field: &str) -> Option<&'a str> {
+    let said = if field == "gender" { &product.gender } else { &product.age_group };
+    match &said[..] {
+        [one] => Some(one),
+        _ => None,
+    }
+}
+
+/// Kids against adult, women against men: learned from the catalogue itself, where it claims both often enough.
+fn audiences(listed: &[Listed], report: &mut AuditReport) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for field in ["gender", "age_group"] {
+        let claimed = |l: &Listed| {
+            audience(&l.product, field).filter(|_| !l.seen.is_empty()).map(|said| said.trim().to_lowercase())
+        };
+        let mut members = BTreeMap::<String, usize>::new();
+        listed.iter().filter_map(claimed).for_each(|said| *members.entry(said).or_default() += 1);
+        let names: Vec<String> =
+            members.into_iter().filter(|(_, n)| *n >= MEMBERS).map(|(name, _)| name).collect();
+        let class_of = listed.iter().map(|l| names.binary_search(&claimed(l)?).ok()).collect();
+        let claims = Claims { listed, class_of, names };
+        let verdicts = claims.judge();
+        report.audiences_judged += verdicts.products.len();
+        for (at, judged) in verdicts.judged.iter().enumerate().filter(|(_, j)| j.wrong >= DOUBTFUL) {
+            let product = &listed[verdicts.products[at]].product;
+            findings.push(Finding {
+                claimed: audience(product, field).map(str::to_owned).into_iter().collect(),
+                probability: rounded(judged.wrong),
+                ..claims.doubt(&verdicts, at, field, field)
+            });
         }
     }
     findings
@@ -283,30 +371,6 @@ fn chosen(features: &Features) -> Option<&str> {
 
 fn best_of(classes: &[f32]) -> usize {
     (0..classes.len()).max_by(|a, b| classes[*a].total_cmp(&classes[*b])).unwrap_or(0)
-}
-
-/// Nearest neighbours that claim `class`.
-fn witnesses(
-    judged: &Judged,
-    class: usize,
-    samples: &[Sample<'_>],
-    at: &[usize],
-    listed: &[Listed],
-    names: &[String],
-) -> Vec<Witness> {
-    let speaking = judged.neighbours.iter().filter(|n| samples[n.of].given == class);
-    speaking
-        .take(WITNESSES)
-        .map(|n| {
-            let l = &listed[at[n.of]];
-            Witness {
-                product: l.product.id.clone(),
-                image: l.seen.first().map(|(image, _, _)| image.name.clone()).unwrap_or_default(),
-                claimed: vec![names[class].clone()],
-                likeness: rounded(n.cosine),
-            }
-        })
-        .collect()
 }
 
 /// The colours that a product claims for one of its images.
@@ -478,18 +542,17 @@ fn copy(l: &Listed, at: usize, first: &Listed, shown: usize, likeness: f32, how:
 
 /// Stamp of what is kept of a picture's blemishes; another number when they are looked for otherwise.
 pub(crate) fn stamp() -> [u8; 32] {
-    *blake3::hash(b"twinset blemishes 1").as_bytes()
+    *blake3::hash(b"twinset blemishes 2").as_bytes()
 }
 
-/// What is kept of one picture: five certainties, then the panels of a collage.
+/// What is kept of one picture: its certainties, in the order of [`BLEMISHES`].
 fn look(photo: &Photo) -> Vec<u8> {
     let seen = blemishes(photo);
-    let panels = if seen.collage >= DOUBTFUL { panels(photo) } else { Vec::new() };
-    let certainties = [seen.overlay, seen.border, seen.collage, seen.blurred, seen.blank];
-    certainties.iter().chain(panels.as_flattened()).flat_map(|x| x.to_le_bytes()).collect()
+    let certainties = [seen.overlay, seen.border, seen.collage, seen.blurred, seen.blank, seen.watermark];
+    certainties.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
-const BLEMISHES: [&str; 5] = ["overlay", "border", "collage", "blurred", "blank"];
+const BLEMISHES: [&str; 6] = ["overlay", "border", "collage", "blurred", "blank", "watermark"];
 
 fn blemished(
     core: &Core,
@@ -554,6 +617,9 @@ pub(crate) fn stands(finding: &Finding, product: &Product) -> bool {
             finding.claimed.first().is_some_and(|c| claimed_path(product).join(" > ").starts_with(c))
         }
         "title" => finding.claimed.first() == product.title.as_ref(),
+        field @ ("gender" | "age_group") => {
+            finding.claimed.first().map(String::as_str) == audience(product, field)
+        }
         kind => {
             let shown = |image: &&Image| image.picture.map(|p| p.to_string()) == finding.picture;
             let image = product.images.iter().find(shown);

@@ -10,7 +10,7 @@
 //! change again, or late, therefore gives the same index: rebuilding is following from number 0.
 
 use crate::follower::Core;
-use crate::{EngineError, Features, Result, copies};
+use crate::{EngineError, Features, Result, copies, panel};
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -89,7 +89,8 @@ struct Batch {
     /// stands for one picture of one product as long as it lives, so what is held need not be looked at.
     held: HashMap<u32, u32>,
     shown: BTreeMap<u32, Vec<Placement>>,
-    vectors: HashMap<PictureHash, Vec<f32>>,
+    /// The whole picture's, then those of its panels.
+    vectors: HashMap<PictureHash, Vec<Vec<f32>>>,
     /// Pictures that nobody has looked at with these models; each once.
     unknown: Vec<PictureHash>,
 }
@@ -111,7 +112,8 @@ impl Batch {
                 match core.features(&place.picture)? {
                     Some(features) => {
                         core.count(|c| c.reused += 1);
-                        self.vectors.insert(place.picture, features.embedding);
+                        let panels = core.panels(&place.picture)?;
+                        self.vectors.insert(place.picture, vectors(features, panels));
                     }
                     None => self.unknown.push(place.picture),
                 }
@@ -127,22 +129,34 @@ impl Batch {
     /// What the index must let go of and take in.
     fn edits(&self) -> Vec<Change> {
         let shown: HashSet<u32> = self.shown.values().flatten().map(|place| place.item).collect();
-        let gone = |&(item, row): &(&u32, &u32)| self.shown.contains_key(row) && !shown.contains(item);
+        let gone = |&(item, row): &(&u32, &u32)| {
+            self.shown.contains_key(row) && !shown.contains(&panel::split(*item).0)
+        };
         let mut let_go: Vec<u32> = self.held.iter().filter(gone).map(|(item, _)| *item).collect();
         let_go.sort_unstable();
         let take_in = self.shown.values().flatten().filter(|place| !self.held.contains_key(&place.item));
-        let take_in = take_in.filter_map(|place| {
-            let vector = self.vectors.get(&place.picture)?.clone();
-            Some(Change::Put { item: place.item, group: place.row, vector })
+        let take_in = take_in.flat_map(|place| {
+            let vectors = self.vectors.get(&place.picture).map_or(&[][..], Vec::as_slice);
+            let most = if panel::has_room(place.item) { vectors.len() } else { vectors.len().min(1) };
+            let put = |(n, vector): (usize, &Vec<f32>)| Change::Put {
+                item: panel::item(place.item, n),
+                group: place.row,
+                vector: vector.clone(),
+            };
+            vectors[..most].iter().enumerate().map(put)
         });
         let_go.into_iter().map(|item| Change::Remove { item }).chain(take_in).collect()
     }
 }
 
+fn vectors(whole: Features, panels: Vec<Features>) -> Vec<Vec<f32>> {
+    std::iter::once(whole).chain(panels).map(|features| features.embedding).collect()
+}
+
 /// What looking at one picture gave.
 enum Look {
-    /// With what is kept to know its copies.
-    Done(PictureHash, Box<Features>, Vec<u8>),
+    /// With its panels, and with what is kept to know its copies.
+    Done(PictureHash, Box<Features>, Vec<Features>, Vec<u8>),
     Unreadable(PictureHash, String),
     /// It has left the catalogue since the batch was planned; its removal stands later in the log.
     Gone,
@@ -156,13 +170,17 @@ fn look_at(core: &Core, batch: &mut Batch, unreadable: &mut Unreadable) -> Resul
         // One picture at a time: they differ a hundredfold in size.
         batch.unknown.par_iter().with_max_len(1).map(|picture| look(core, *picture)).collect()
     });
-    let (mut seen, mut hashes) = (Vec::new(), Vec::new());
+    let compact = core.catalogue.settings().compact_features;
+    let (mut seen, mut hashes, mut collages) = (Vec::new(), Vec::new(), Vec::new());
     let mut complete = true;
     let mut failed = None;
     for look in looks {
         match look {
-            Ok(Look::Done(picture, features, hash)) => {
-                seen.push((picture, features));
+            Ok(Look::Done(picture, features, panels, hash)) => {
+                if !panels.is_empty() {
+                    collages.push((picture, panel::to_bytes(&panels, compact)));
+                }
+                seen.push((picture, features, panels));
                 hashes.push((picture, hash));
             }
             Ok(Look::Unreadable(picture, reason)) => {
@@ -176,16 +194,19 @@ fn look_at(core: &Core, batch: &mut Batch, unreadable: &mut Unreadable) -> Resul
             Err(error) => failed = Some(error),
         }
     }
-    let compact = core.catalogue.settings().compact_features;
     let rows: Vec<_> =
-        seen.iter().map(|(picture, features)| (*picture, features.to_bytes(compact))).collect();
+        seen.iter().map(|(picture, features, _)| (*picture, features.to_bytes(compact))).collect();
     if !rows.is_empty() {
         // Features last: a picture that has them is not looked at again.
         core.catalogue.put_features(&copies::stamp(), &hashes)?;
+        if !collages.is_empty() {
+            core.catalogue.put_features(&panel::stamp(&core.shared.vision.hash()), &collages)?;
+        }
         core.catalogue.put_features(&core.shared.vision.hash(), &rows)?;
     }
     core.count(|c| c.computed += seen.len() as u64);
-    batch.vectors.extend(seen.into_iter().map(|(picture, features)| (picture, features.embedding)));
+    let seen = seen.into_iter().map(|(picture, features, panels)| (picture, vectors(*features, panels)));
+    batch.vectors.extend(seen);
     failed.map_or(Ok(complete), Err)
 }
 
@@ -198,13 +219,14 @@ fn look(core: &Core, picture: PictureHash) -> Result<Look> {
     // A decoder that panics on foreign bytes costs this picture, not the follower.
     let looked = catch_unwind(AssertUnwindSafe(|| {
         let decoded = core.shared.decode(&bytes)?;
-        Ok((Features::of(&core.shared.vision, &decoded), copies::kept(&decoded.photo)))
+        let vision = &core.shared.vision;
+        Ok((Features::of(vision, &decoded), panel::look(vision, &decoded), copies::kept(&decoded.photo)))
     }));
     if core.shared.share < 1.0 {
         std::thread::sleep(start.elapsed().mul_f32(1.0 / core.shared.share - 1.0));
     }
     Ok(match looked {
-        Ok(Ok((features, hash))) => Look::Done(picture, Box::new(features), hash),
+        Ok(Ok((features, panels, hash))) => Look::Done(picture, Box::new(features), panels, hash),
         Ok(Err(EngineError::Photo(error))) if error.fault() != Fault::Machine => {
             Look::Unreadable(picture, error.to_string())
         }

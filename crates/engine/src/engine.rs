@@ -6,6 +6,7 @@ use crate::{Decoder, EngineError, Goal, Models, Result, Shop, Vision, query};
 use parking_lot::Mutex;
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 use twinset_catalogue::{CatalogueName, Home, Settings};
+use twinset_disk::{Disk, RealDisk};
 use twinset_index::GraphOptions;
 use twinset_photo::Limits;
 
@@ -33,6 +34,8 @@ pub struct Options {
     /// Megabytes of memory that the index of each catalogue may take that says nothing of it itself; `None`: what it
     /// needs.
     pub index_memory_mb: Option<u64>,
+    /// Where indexes and model packages lie; catalogues lie where SQLite writes them.
+    pub disk: Arc<dyn Disk>,
 }
 
 impl Default for Options {
@@ -48,6 +51,7 @@ impl Default for Options {
             goal: Goal::default(),
             measure_every: Duration::from_secs(10),
             index_memory_mb: None,
+            disk: Arc::new(RealDisk),
         }
     }
 }
@@ -97,7 +101,7 @@ impl Engine {
     pub fn open_with(home: &Path, options: Options, vision: Arc<Vision>) -> Result<Self> {
         let pool = looking_pool(home, options.threads)?;
         let shared = Arc::new(Shared { options, vision, pool, index_folder: "index".into(), share: 1.0 });
-        let models = Models::new(home.join("models"));
+        let models = Models::new(home.join("models"), shared.options.disk.clone());
         Ok(Self { home: Home::open(home)?, shared, models, shops: Mutex::default() })
     }
 

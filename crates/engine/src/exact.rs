@@ -4,8 +4,8 @@
 //! the wrong order, are compared once more by the stored embeddings. A small index keeps the embeddings, and
 //! then nothing is left to do.
 
-use crate::Result;
 use crate::follower::Core;
+use crate::{Result, panel};
 use twinset_index::{Candidate, GraphSnapshot, Query, Searcher};
 
 /// As [`Searcher::search`] would answer if it compared the embeddings. `query.one_per_group` is not looked at.
@@ -44,8 +44,12 @@ pub(crate) fn by_embedding(core: &Core, vector: &[f32], candidates: &[Candidate]
     Ok(found)
 }
 
-/// The stored embedding of the picture behind an item.
+/// The stored embedding of the picture, or panel, behind an item.
 pub(crate) fn embedding(core: &Core, item: u32) -> Result<Option<Vec<f32>>> {
+    let (item, panel) = panel::split(item);
     let Some(placement) = core.catalogue.placement(item)? else { return Ok(None) };
+    if panel > 0 {
+        return Ok(core.panels(&placement.picture)?.into_iter().nth(panel - 1).map(|panel| panel.embedding));
+    }
     Ok(core.features(&placement.picture)?.map(|features| features.embedding))
 }

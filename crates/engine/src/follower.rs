@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use twinset_catalogue::{Catalogue, ChangeRecord};
+use twinset_disk::Disk;
 use twinset_index::{
     GraphIndex, GraphOptions, GraphSnapshot, IndexError, Metric, Room, Selectivity, Shape, VectorIndex,
 };
@@ -109,8 +110,9 @@ impl Core {
         let memory_mb = catalogue.settings().index_memory_mb.or(shared.options.index_memory_mb);
         let room = memory_mb.map(|mb| Room { memory_bytes: mb << 20, folder: catalogue.dir().into() });
         let index_options = GraphOptions { room, ..shared.options.index.clone() };
+        let disk = &*shared.options.disk;
         let fresh = || GraphIndex::new(shape, index_options.clone());
-        let index = match GraphIndex::open(&dir, shape, index_options.clone()) {
+        let index = match GraphIndex::open_on(disk, &dir, shape, index_options.clone()) {
             Ok(index) if index.snapshot().seq() <= last_seq => {
                 if let Some(torn) = index.fell_back() {
                     tracing::warn!(%torn, seq = index.snapshot().seq(), "the state before is used and catches up");
@@ -128,7 +130,7 @@ impl Core {
             }
             Err(error) => {
                 tracing::warn!(%error, "setting the index aside and making it anew");
-                quarantined.extend(set_aside(&dir)?);
+                quarantined.extend(set_aside(disk, &dir)?);
                 fresh()
             }
         };
@@ -316,20 +318,20 @@ fn index_dir(catalogue: &Catalogue, shared: &Shared) -> PathBuf {
 }
 
 /// Renames what cannot be used, so that it can be looked at and is in nobody's way.
-fn set_aside(dir: &Path) -> Result<Option<PathBuf>> {
+fn set_aside(disk: &dyn Disk, dir: &Path) -> Result<Option<PathBuf>> {
+    let failed = |error: std::io::Error| EngineError::Disk { path: dir.into(), detail: error.to_string() };
     let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let names = (1..).map(|n| dir.with_file_name(format!("{name}.damaged-{n}")));
-    for name in names {
-        if name.exists() {
-            continue;
-        }
-        return match std::fs::rename(dir, &name) {
-            Ok(()) => Ok(Some(name)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(EngineError::Disk { path: dir.into(), detail: error.to_string() }),
-        };
+    let taken = match dir.parent().map(|parent| disk.folders(parent)) {
+        Some(taken) => taken.map_err(failed)?,
+        None => Vec::new(),
+    };
+    let mut names = (1..).map(|n| dir.with_file_name(format!("{name}.damaged-{n}")));
+    let Some(name) = names.find(|name| !taken.contains(name)) else { return Ok(None) };
+    match disk.rename(dir, &name) {
+        Ok(()) => Ok(Some(name)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(error)),
     }
-    Ok(None)
 }
 
 /// The follower's thread: runs until [`Core::stop`].
@@ -461,7 +463,7 @@ impl Follower<'_> {
             && let Err(error) = index.check_rest()
         {
             tracing::warn!(%error, "setting the index aside and making it anew");
-            let aside = set_aside(&core.index_dir())?;
+            let aside = set_aside(&*core.shared.options.disk, &core.index_dir())?;
             core.tell(|desk| {
                 desk.state = State::Rebuilding;
                 desk.quarantined.extend(aside);
@@ -518,7 +520,7 @@ impl Follower<'_> {
         let core = self.core;
         let index = core.index.read().clone();
         let start = Instant::now();
-        let seq = index.save(&core.index_dir())?;
+        let seq = index.save_on(&*core.shared.options.disk, &core.index_dir())?;
         self.unsaved = Unsaved { took: start.elapsed(), ..Unsaved::default() };
         core.tell(|desk| desk.saved_seq = seq);
         // Here, where no picture is being looked at: its features would come back for nothing.

@@ -53,7 +53,7 @@ pub(crate) fn trust(kind: &str) -> f32 {
     match kind {
         // Somebody else's picture: the original comes first.
         "copy" | "placeholder" => 0.7,
-        "category" | "colour" | "title" => 0.85,
+        "category" | "colour" | "title" | "gender" | "age_group" => 0.85,
         _ => 0.95,
     }
 }

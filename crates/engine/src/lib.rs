@@ -9,6 +9,7 @@
 //! - `query.rs` and `change.rs` are the two stories; `follower.rs` keeps the index close behind the
 //!   change log; everything derived (features, index) can be made anew from the catalogue.
 //! - `audit.rs` doubts what sellers claim, `copies.rs` knows one picture from another; `trust.rs` lets a search heed what a person decided about it.
+//! - `panel.rs` takes collages apart, so that each picture in them is found.
 //! - `generation.rs` builds everything anew with other models beside what answers, and compares; [`Models`] keeps them.
 
 mod answer;
@@ -28,6 +29,7 @@ mod gauge;
 mod generation;
 mod import;
 mod models;
+mod panel;
 mod query;
 mod request;
 mod shop;

@@ -3,12 +3,14 @@
 use crate::{EngineError, Result, Vision};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use twinset_disk::Disk;
 use twinset_nets::{ModelHash, Package};
 
 /// The packages inside the program and those kept in the home.
 #[derive(Clone, Debug)]
 pub struct Models {
     dir: PathBuf,
+    disk: Arc<dyn Disk>,
 }
 
 /// A package that can be used by name.
@@ -21,8 +23,8 @@ pub struct KnownModel {
 }
 
 impl Models {
-    pub(crate) fn new(dir: PathBuf) -> Self {
-        Self { dir }
+    pub(crate) fn new(dir: PathBuf, disk: Arc<dyn Disk>) -> Self {
+        Self { dir, disk }
     }
 
     /// Keeps a package; the same one again changes nothing.
@@ -33,7 +35,7 @@ impl Models {
         if shipped().iter().any(|s| s.hash() == package.hash()) {
             return Ok(());
         }
-        Ok(package.save(&self.folder(package.hash()))?)
+        Ok(package.save_on(&*self.disk, &self.folder(package.hash()))?)
     }
 
     /// All packages, those of the program first, the kept ones in the order of their hashes. A folder that holds
@@ -45,16 +47,14 @@ impl Models {
         let mut known: Vec<_> =
             shipped().into_iter().map(|package| KnownModel { package, shipped: true }).collect();
         let disk = |e: std::io::Error| EngineError::Disk { path: self.dir.clone(), detail: e.to_string() };
-        let entries = match std::fs::read_dir(&self.dir) {
-            Ok(entries) => entries.collect::<Result<Vec<_>, _>>().map_err(disk)?,
+        let mut folders = match self.disk.folders(&self.dir) {
+            Ok(folders) => folders,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(e) => return Err(disk(e)),
         };
-        let mut folders: Vec<PathBuf> =
-            entries.into_iter().map(|e| e.path()).filter(|p| p.is_dir()).collect();
         folders.sort();
         for folder in folders {
-            match Package::open(&folder) {
+            match Package::open_on(&*self.disk, &folder) {
                 Ok(package) => known.push(KnownModel { package, shipped: false }),
                 Err(error) => tracing::warn!(folder = %folder.display(), %error, "not a model package"),
             }
@@ -102,7 +102,7 @@ impl Models {
         if let Some(package) = shipped().into_iter().find(|s| s.hash() == hash) {
             return Ok(package);
         }
-        let package = Package::open(&self.folder(hash))?;
+        let package = Package::open_on(&*self.disk, &self.folder(hash))?;
         if package.hash() == hash {
             Ok(package)
         } else {

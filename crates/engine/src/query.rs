@@ -8,7 +8,8 @@ use crate::features::full_scale;
 use crate::follower::Core;
 use crate::fuse;
 use crate::{
-    Described, EngineError, Features, GroupBy, QueryImage, Region, Result, SearchRequest, Seen, Vision, exact,
+    Described, EngineError, Features, GroupBy, QueryImage, Region, Result, SearchRequest, Seen, Vision,
+    exact, panel,
 };
 use roaring::RoaringBitmap;
 use std::collections::{HashMap, HashSet};
@@ -251,6 +252,8 @@ fn garments_in_full(
 /// A picture that may show the garment.
 struct Candidate {
     placement: Placement,
+    /// The panel of a collage, from 1 on; 0: the whole picture.
+    panel: usize,
     /// What counts as one result with it.
     group: Group,
     cosine: f32,
@@ -266,6 +269,7 @@ impl Candidate {
         by_score
             .then(other.cosine.total_cmp(&self.cosine))
             .then(self.placement.item.cmp(&other.placement.item))
+            .then(self.panel.cmp(&other.panel))
     }
 }
 
@@ -293,16 +297,16 @@ fn candidates(
         let mut candidates = Vec::with_capacity(found.len());
         for near in &found {
             // The catalogue has the last word: what it no longer shows is not answered.
-            let place = match places.entry(near.item) {
+            let (item, panel) = panel::split(near.item);
+            let place = match places.entry(item) {
                 std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-                std::collections::hash_map::Entry::Vacant(new) => {
-                    new.insert(core.catalogue.placement(near.item)?)
-                }
+                std::collections::hash_map::Entry::Vacant(new) => new.insert(core.catalogue.placement(item)?),
             };
             let Some(placement) = place.clone().filter(|p| p.row == near.group) else { continue };
             candidates.push(Candidate {
                 group: Group::Row(placement.row),
                 placement,
+                panel,
                 cosine: near.similarity,
                 score: core.shared.vision.fusion().score_whole(near.similarity),
                 comparison: None,
@@ -347,7 +351,7 @@ fn rerank(core: &Core, query: &Described, candidates: &mut [Candidate]) -> Resul
         if start.elapsed() >= fuse::RERANK_BUDGET {
             break;
         }
-        let Some(features) = features(core, &candidate.placement.picture)? else { continue };
+        let Some(features) = features(core, &candidate.placement.picture, candidate.panel)? else { continue };
         let comparison = compare_parts(&query.local, &features.local);
         let evidence = fuse::evidence(candidate.cosine, &comparison, &query.attributes, &features.attributes);
         seen.push((candidate.group.clone(), evidence));
@@ -364,9 +368,14 @@ fn rerank(core: &Core, query: &Described, candidates: &mut [Candidate]) -> Resul
     Ok(number)
 }
 
-/// What is kept of a picture. Where that is damaged (it was counted) the picture is looked at again and the new
-/// features kept; `None` if it cannot be read or has left the catalogue.
-fn features(core: &Core, picture: &PictureHash) -> Result<Option<Features>> {
+/// What is kept of a picture, or of a panel of it. Where that is damaged (it was counted) the picture is looked at again
+/// and the new features kept; `None` if it cannot be read or has left the catalogue.
+fn features(core: &Core, picture: &PictureHash, panel: usize) -> Result<Option<Features>> {
+    if panel > 0
+        && let Some(kept) = core.panels(picture)?.into_iter().nth(panel - 1)
+    {
+        return Ok(Some(kept));
+    }
     if let Some(kept) = core.features(picture)? {
         return Ok(Some(kept));
     }
@@ -453,7 +462,7 @@ fn hits(
         let Placement { image, picture, .. } = candidate.placement;
         let features = match candidate.features {
             Some(features) => Some(features),
-            None => self::features(core, &picture)?,
+            None => self::features(core, &picture, candidate.panel)?,
         };
         let mut comparison = candidate.comparison;
         if explain && comparison.is_none() {

@@ -7,7 +7,7 @@ use crate::sync::{self, Input, Progress, Report, Signal, SyncOptions, Syncs};
 use crate::{
     AuditReport, Contest, EngineError, Features, ImportProgress, ImportReport, IndexStatus, Models, Pace,
     Result, SearchAnswer, SearchRequest, Unreadable, VerifyReport, Vision, audit, change, copies, import,
-    query, upkeep,
+    panel, query, upkeep,
 };
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -74,12 +74,13 @@ impl Shop {
         Ok(Self { catalogue, running, own, models, changing: Mutex::new(()), syncs: OnceLock::new() })
     }
 
-    fn running(&self) -> Arc<Running> {
+    /// The generation that answers now.
+    pub(crate) fn running(&self) -> Arc<Running> {
         self.running.load_full()
     }
 
     /// Runs a call that writes; if the generation was swapped meanwhile, the one that answers now hears of it.
-    fn writing<T>(&self, write: impl FnOnce(&Core) -> T) -> T {
+    pub(crate) fn writing<T>(&self, write: impl FnOnce(&Core) -> T) -> T {
         let running = self.running();
         let written = write(&running.core);
         let now = self.running();
@@ -153,8 +154,7 @@ impl Shop {
         signal: &(dyn Fn() -> Signal + Sync),
         progress: &mut dyn FnMut(&Progress),
     ) -> Result<Report> {
-        let syncs = self.syncs()?;
-        self.writing(|core| sync::sync(core, syncs, input, options, signal, progress))
+        sync::sync(self, self.syncs()?, input, options, signal, progress)
     }
 
     /// What syncs remember: sources, runs.
@@ -350,11 +350,12 @@ impl Shop {
         let swaps = self.catalogue.swaps()?;
         let last = swaps.last().map(|s| s.models);
         let earlier = swaps.iter().rev().map(|s| s.models).find(|m| Some(*m) != last).unwrap_or(None);
-        let mut kept = HashSet::from([self.own.vision.hash(), audit::stamp(), copies::stamp()]);
+        let own = self.own.vision.hash();
+        let mut kept = HashSet::from([own, panel::stamp(&own), audit::stamp(), copies::stamp()]);
         let mut folders = HashSet::from([self.own.index_folder.clone()]);
         for packages in [last.flatten(), earlier].into_iter().flatten() {
             let shared = self.own.seeing(self.models.vision(packages)?);
-            kept.insert(shared.vision.hash());
+            kept.extend([shared.vision.hash(), panel::stamp(&shared.vision.hash())]);
             folders.insert(shared.index_folder);
         }
         for model in self.catalogue.models_with_features()? {
@@ -364,11 +365,10 @@ impl Shop {
         }
         let dir = self.catalogue.dir();
         let disk = |e: std::io::Error| EngineError::Disk { path: dir.into(), detail: e.to_string() };
-        for entry in std::fs::read_dir(dir).map_err(disk)? {
-            let entry = entry.map_err(disk)?;
-            let name = entry.file_name().to_string_lossy().into_owned();
+        for folder in self.own.options.disk.folders(dir).map_err(disk)? {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if name.starts_with("index-") && !folders.contains(&name) {
-                std::fs::remove_dir_all(entry.path()).map_err(disk)?;
+                self.own.options.disk.remove_folder(&folder).map_err(disk)?;
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! What an operator asks: how far is the index, is it right, which pictures could not be read.
 
 use crate::follower::{Core, State};
-use crate::{EngineError, Freshness, Goal, Reading, Result};
+use crate::{EngineError, Freshness, Goal, Reading, Result, panel};
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
@@ -195,7 +195,7 @@ pub(crate) fn verify(core: &Core) -> Result<VerifyReport> {
     }
     let row_of: HashMap<u32, u32> =
         rows.iter().flat_map(|(row, shown)| shown.iter().map(|p| (p.item, *row))).collect();
-    let settled = |item: &u32| row_of.get(item).is_none_or(|row| !changed.contains(row));
+    let settled = |item: &u32| row_of.get(&panel::split(*item).0).is_none_or(|row| !changed.contains(row));
     report.missing.retain(settled);
     report.wrong.retain(settled);
     if !changed.is_empty() {
@@ -218,7 +218,8 @@ fn compare(
     let mut known = BTreeSet::new();
     for (n, (row, shown)) in lot.iter().enumerate() {
         for placement in shown {
-            known.insert(placement.item);
+            let panels = core.panels(&placement.picture)?.len();
+            known.extend((0..=panels).map(|panel| panel::item(placement.item, panel)));
             report.checked += 1;
             let Some(features) = core.features(&placement.picture)? else { continue };
             if !held.contains(&placement.item) {
@@ -228,7 +229,7 @@ fn compare(
                 let groups = RoaringBitmap::from_iter([*row]);
                 let query = Query {
                     vector: &features.embedding,
-                    k: shown.len().max(1) * 2,
+                    k: shown.len().max(1) * 2 * (panel::MOST + 1),
                     groups: Some(&groups),
                     one_per_group: false,
                     exact: true,
@@ -246,7 +247,7 @@ fn compare(
 
 /// A file of other models is none of ours yet: the next save replaces it.
 fn file_fault(core: &Core) -> Option<String> {
-    match check_saved(&core.index_dir(), core.shape()) {
+    match check_saved(&*core.shared.options.disk, &core.index_dir(), core.shape()) {
         Ok(_)
         | Err(IndexError::Missing { .. } | IndexError::OtherStamp { .. } | IndexError::OtherShape { .. }) => {
             None

@@ -20,6 +20,8 @@ use twinset_photo::{Photo, Rect, decode, encode_jpeg};
 
 /// Products of a class that is judged, at least.
 const MEMBERS: usize = 6;
+/// Attributes that say for whom a thing is.
+const AUDIENCES: [&str; 3] = ["kids", "gender", "age_group"];
 /// Labels that claim nothing.
 const NO_CLAIMS: [&str; 4] = ["", "Not sure", "Skip", "Other"];
 /// Pictures of a set that are edited.
@@ -51,6 +53,8 @@ pub struct Report {
     pub category: Scores,
     /// The same by set.
     pub category_by_set: BTreeMap<String, Scores>,
+    /// Wrong words about for whom a thing is: kids or not, women or men; `None` where no set says so.
+    pub audience: Option<Scores>,
     /// Wrong colour words; `None` where no set names colours.
     pub colour: Option<Scores>,
     /// Poor pictures by blemish.
@@ -121,7 +125,7 @@ struct Product {
 /// A set or split that is not there, or nothing that is claimed often enough.
 pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Report, EvalError> {
     let mut marks = BTreeMap::new();
-    let mut colours = Vec::new();
+    let (mut colours, mut audience) = (Vec::new(), Vec::new());
     let mut poor = BTreeMap::<&'static str, Vec<Mark>>::new();
     let (mut whole, mut collages) = (0, 0);
     let mut unreadable = Vec::new();
@@ -133,9 +137,20 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
         let seen: Vec<Seen> =
             seen.into_iter().enumerate().filter_map(|(row, seen)| Some(Seen { row, ..seen? })).collect();
         let rows: Vec<&Row> = rows.into_iter().map(|(_, row)| row).collect();
-        let (products, classes) = products(&rows, &seen, &part.name);
+        let category = |row: &Row| Some(row.category.clone()).filter(|c| !NO_CLAIMS.contains(&c.as_str()));
+        let (listed, classes) = products(&rows, &seen, &part.name, &category);
         if classes.len() > 1 {
-            marks.insert(part.name.clone(), categories(options, models, &products, &classes));
+            marks.insert(part.name.clone(), claims(options, models, &listed, &classes));
+        }
+        for field in AUDIENCES {
+            let said = |row: &Row| match row.attributes.get(field).map(Vec::as_slice) {
+                Some([one]) => Some(format!("{field}: {one}")),
+                _ => None,
+            };
+            let (listed, classes) = products(&rows, &seen, &part.name, &said);
+            if classes.len() > 1 {
+                audience.extend(claims(options, models, &listed, &classes));
+            }
         }
         colours.extend(colour_claims(options, &rows, &seen, &part.name));
         let mut some = rows.clone();
@@ -157,6 +172,7 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
         noise: options.noise,
         category: scores(&all, 0.6, options.seed),
         category_by_set: marks.iter().map(|(set, m)| (set.clone(), scores(m, 0.6, options.seed))).collect(),
+        audience: (!audience.is_empty()).then(|| scores(&audience, 0.6, options.seed)),
         colour: (!colours.is_empty()).then(|| scores(&colours, 0.6, options.seed)),
         pictures: poor.iter().map(|(name, m)| (*name, scores(m, 0.8, options.seed))).collect(),
         panels_found: whole as f64 / collages.max(1) as f64,
@@ -188,15 +204,17 @@ fn see(models: &Models, photo: &Photo) -> Seen {
 }
 
 /// Products with a claim that enough others share, and the classes claimed.
-fn products(rows: &[&Row], seen: &[Seen], set: &str) -> (Vec<Product>, Vec<String>) {
+fn products(
+    rows: &[&Row],
+    seen: &[Seen],
+    set: &str,
+    claim: &dyn Fn(&Row) -> Option<String>,
+) -> (Vec<Product>, Vec<String>) {
     let mut of = BTreeMap::<&str, Vec<&Seen>>::new();
     for s in seen {
         of.entry(rows[s.row].product()).or_default().push(s);
     }
-    let class_of = |pictures: &[&Seen]| {
-        let mut claims = pictures.iter().map(|s| rows[s.row].category.as_str());
-        claims.find(|c| !NO_CLAIMS.contains(c)).map(str::to_owned)
-    };
+    let class_of = |pictures: &[&Seen]| pictures.iter().find_map(|s| claim(rows[s.row]));
     let mut members = BTreeMap::<String, usize>::new();
     of.values().filter_map(|p| class_of(p)).for_each(|class| *members.entry(class).or_default() += 1);
     let classes: Vec<String> = members.into_iter().filter(|(_, n)| *n >= MEMBERS).map(|(c, _)| c).collect();
@@ -232,7 +250,8 @@ fn key(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
 }
 
-fn categories(options: &Options, models: &Models, products: &[Product], classes: &[String]) -> Vec<Mark> {
+/// Claims of one kind, some made wrong, judged.
+fn claims(options: &Options, models: &Models, products: &[Product], classes: &[String]) -> Vec<Mark> {
     let card = models.embedder_package.card();
     let detector = models.detector_package.card();
     // What the classifier would call each class, where it knows a word for it.
@@ -394,11 +413,15 @@ fn edited(rows: &[(&Part, &Row)], seed: u64, watch: Watch<'_>) -> Edited {
         note("overlay", i, as_it_is.overlay, false);
         note("border", i, as_it_is.border, false);
         note("collage", i, as_it_is.collage, false);
+        note("watermark", i, as_it_is.watermark, false);
         let (edited, edits) = twinset_synth::edited(photo, i64);
         if let Ok(edited) = stored(&edited) {
             let seen = blemishes(&edited);
             if edits.text || edits.badge {
                 note("overlay", i, seen.overlay, true);
+            }
+            if edits.watermark {
+                note("watermark", i, seen.watermark, true);
             }
             if edits.border {
                 note("border", i, seen.border, true);

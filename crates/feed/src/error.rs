@@ -7,11 +7,20 @@ pub enum FeedError {
     // The feed.
     #[error(
         "this is no feed that is known here: it begins with {head:?}. Known are Google Merchant XML and text, Shopify CSV and \
-             products.json, WooCommerce CSV, JSON Lines, pages with schema.org data; a mapping file reads any other table"
+             products.json, WooCommerce CSV, JSON Lines, Parquet, pages with schema.org data; a mapping file reads any other table"
     )]
     Unrecognised { head: String },
     #[error("the feed is empty")]
     Empty,
+    #[error("this {what} cannot be read: {detail}; make it anew, or send it unpacked")]
+    Damaged { what: &'static str, detail: String },
+    #[error(
+        "this is a Parquet file, and this program was built without: build it with `cargo build --release --features parquet`, \
+             or send JSON Lines"
+    )]
+    NoParquet,
+    #[error("none of the {files} files in this archive is a feed: {names}")]
+    NoFeedInside { files: usize, names: String },
     #[error(
         "the table has no column for {missing}; its columns are {columns}. A mapping file says which is which: [columns] {missing} = \"NAME\""
     )]

@@ -14,6 +14,8 @@ use twinset_catalogue::Product;
 
 /// Text that is looked at to recognise a format.
 const HEAD: usize = 64 << 10;
+/// How a Parquet file begins.
+const PARQUET: &[u8; 4] = b"PAR1";
 
 /// What a feed says, one thing at a time.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,7 +151,15 @@ impl Read for Broken {
 pub fn read<'a>(input: Box<dyn Read + 'a>, settings: &Settings, sink: &'a mut Sink<'a>) -> Result<Summary> {
     let told = settings.mapping.as_ref().and_then(|m| m.encoding.as_ref());
     let told = told.and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes()));
-    let bytes = unpack(input, &settings.limits).map_err(limit)?;
+    let mut bytes = unpack(input, &settings.limits).map_err(limit)?;
+    let mut first = [0; PARQUET.len()];
+    let filled = fill(&mut bytes, &mut first).map_err(|error| limit(error.into()))?;
+    let bytes = Cursor::new(first).take(filled as u64).chain(bytes);
+    if first == *PARQUET {
+        let mut out = Out { sink, summary: Summary { format: Format::Parquet, ..empty() } };
+        parquet(bytes, settings, &mut out).map_err(limit)?;
+        return Ok(out.summary);
+    }
     let decoder = Rc::new(RefCell::new(Utf8::new(bytes, told, settings.language.as_deref())));
     let mut text = Shared(decoder.clone());
     let mut head = vec![0; HEAD];
@@ -169,17 +179,7 @@ pub fn read<'a>(input: Box<dyn Read + 'a>, settings: &Settings, sink: &'a mut Si
         // Too little came to know it by: what broke it off says more.
         Err(error) => return Err(broken.map_or(error, |broken| limit(FeedError::Io(broken)))),
     };
-    let summary = Summary {
-        format: format.clone(),
-        encoding: "UTF-8",
-        rows: 0,
-        products: 0,
-        removed: 0,
-        skipped: 0,
-        partial: None,
-        stopped: false,
-    };
-    let mut out = Out { sink, summary };
+    let mut out = Out { sink, summary: Summary { format: format.clone(), ..empty() } };
     let whole = Cursor::new(head.split_off(skip.min(head.len()))).chain(Broken(broken)).chain(text);
     let done = match &format {
         Format::MerchantXml => merchant_xml::read(whole, settings, &mut out),
@@ -193,6 +193,7 @@ pub fn read<'a>(input: Box<dyn Read + 'a>, settings: &Settings, sink: &'a mut Si
         Format::MerchantTable | Format::MappedTable | Format::GuessedTable => {
             plain_table::read(whole, &shown[skip..], &format, settings, &mut out)
         }
+        Format::Parquet => unreachable!("known by its bytes, before they were read as text"),
     };
     match done {
         // A packed or transferred feed that ends too early: what was whole is told.
@@ -223,6 +224,16 @@ pub fn read<'a>(input: Box<dyn Read + 'a>, settings: &Settings, sink: &'a mut Si
     }
     out.summary.encoding = decoder.encoding.map_or("UTF-8", |e| e.name());
     Ok(out.summary)
+}
+
+#[cfg(feature = "parquet")]
+fn parquet(bytes: impl Read, settings: &Settings, out: &mut Out<'_>) -> Result<()> {
+    crate::format::parquet::read(bytes, settings, out)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet(_: impl Read, _: &Settings, _: &mut Out<'_>) -> Result<()> {
+    Err(FeedError::NoParquet)
 }
 
 /// Limits come through readers as I/O errors.

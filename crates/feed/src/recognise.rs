@@ -20,6 +20,8 @@ pub enum Format {
     WooCommerce,
     /// Our own, one product a line.
     JsonLines,
+    /// Columns as in the JSON Lines, or as in a Google Merchant feed.
+    Parquet,
     /// A JSON document with a list of products.
     Json,
     /// schema.org data as JSON.

@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use roaring::RoaringBitmap;
 use std::{collections::HashMap, path::Path, sync::Arc};
+use twinset_disk::{Disk, RealDisk};
 
 /// Rows of a full segment: 4 MB of 256-d vectors, merged in about a millisecond.
 const ROWS: usize = 4096;
@@ -136,7 +137,7 @@ impl ExactIndex {
     pub fn save(&self, dir: &Path) -> Result<u64, IndexError> {
         let _one = self.saving.lock();
         let state = self.snapshot();
-        state.save_as(dir, state.seq, [0; 4])?;
+        state.save_as(&RealDisk, dir, state.seq, [0; 4])?;
         Ok(state.seq)
     }
 
@@ -157,7 +158,7 @@ impl ExactIndex {
     }
 
     fn read(dir: &Path, shape: Option<Shape>) -> Result<Self, IndexError> {
-        let (index, _) = saved::load(dir, &[Kind::Exact], |head, reader| {
+        let (index, _) = saved::load(&RealDisk, dir, &[Kind::Exact], |head, reader| {
             if let Some(expected) = shape {
                 head.shape.must_be(expected, dir)?;
             }
@@ -309,9 +310,15 @@ impl Snapshot {
     }
 
     /// Saves it as what covers `seq`, with the efforts of searches.
-    pub(crate) fn save_as(&self, dir: &Path, seq: u64, efforts: [u32; 4]) -> Result<(), IndexError> {
+    pub(crate) fn save_as(
+        &self,
+        disk: &dyn Disk,
+        dir: &Path,
+        seq: u64,
+        efforts: [u32; 4],
+    ) -> Result<(), IndexError> {
         let head = Head { kind: Kind::Exact, shape: self.shape, seq, items: self.len as u64, efforts };
-        saved::save(dir, head, |writer| {
+        saved::save(disk, dir, head, |writer| {
             let mut full = Rows::default();
             for segment in &self.segments {
                 for row in segment.living_rows() {

@@ -11,7 +11,7 @@ use std::{
     io::{BufWriter, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
-use twinset_disk::{Disk, DiskFile, DiskRead, RealDisk};
+use twinset_disk::{Disk, DiskFile, DiskRead};
 
 const MAGIC: [u8; 8] = *b"TWINSIDX";
 /// Version 1 had no efforts (zeros there).
@@ -62,15 +62,6 @@ struct Vouch {
 
 /// Writes a new state into `dir`, through `fill`, and makes it the saved one.
 pub(crate) fn save(
-    dir: &Path,
-    head: Head,
-    fill: impl FnOnce(&mut Writer) -> Result<(), IndexError>,
-) -> Result<(), IndexError> {
-    save_on(&RealDisk, dir, head, fill)
-}
-
-/// [`save`] on any disk.
-pub(crate) fn save_on(
     disk: &dyn Disk,
     dir: &Path,
     head: Head,
@@ -119,15 +110,6 @@ pub(crate) fn save_on(
 /// Reads the newest state saved in `dir`, if it is of one of these kinds and shape. Where it is damaged, the state
 /// before; then also why. The bytes are checked as `read` asks for them.
 pub(crate) fn load<T>(
-    dir: &Path,
-    kinds: &[Kind],
-    read: impl Fn(Head, Reader) -> Result<T, IndexError>,
-) -> Result<(T, Option<IndexError>), IndexError> {
-    load_on(&RealDisk, dir, kinds, read)
-}
-
-/// [`load`] on any disk.
-pub(crate) fn load_on<T>(
     disk: &dyn Disk,
     dir: &Path,
     kinds: &[Kind],
@@ -172,8 +154,8 @@ fn read_manifest(disk: &dyn Disk, dir: &Path, name: &str) -> Result<(Head, Vouch
 ///
 /// # Errors
 /// Missing; damaged, with the offset; other model, dimension or metric.
-pub fn check_saved(dir: &Path, shape: Shape) -> Result<(), IndexError> {
-    let (head, mut reader) = open_on(&RealDisk, dir, MANIFEST, &[Kind::Exact, Kind::Graph])?;
+pub fn check_saved(disk: &dyn Disk, dir: &Path, shape: Shape) -> Result<(), IndexError> {
+    let (head, mut reader) = open_on(disk, dir, MANIFEST, &[Kind::Exact, Kind::Graph])?;
     head.shape.must_be(shape, dir)?;
     reader.check_rest()
 }
@@ -196,15 +178,9 @@ fn data_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, PathBuf)>, IndexE
 
 /// Puts `bytes` where the manifest `name` is, all or nothing, and waits until that is on the disk.
 fn replace(disk: &dyn Disk, dir: &Path, name: &str, bytes: &[u8]) -> Result<(), IndexError> {
-    let (new, path) = (dir.join("manifest.new"), dir.join(name));
-    disk.create(&new)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync()))
-        .map_err(IndexError::io("cannot write", &new))?;
-    let sync = || disk.sync_dir(dir).map_err(IndexError::io("cannot sync", dir));
-    // First the name of the data file: a disk may keep the renaming and lose the name that was made before it.
-    sync()?;
-    disk.rename(&new, &path).map_err(IndexError::io("cannot replace", &path))?;
-    sync()
+    let path = dir.join(name);
+    twinset_disk::replace(disk, &path, |file| file.write_all(bytes))
+        .map_err(IndexError::io("cannot replace", &path))
 }
 
 fn manifest(head: Head, vouch: Vouch) -> [u8; MANIFEST_BYTES] {

@@ -42,7 +42,7 @@ fn payload(seq: u64) -> Vec<u8> {
 }
 
 fn save(disk: &LyingDisk, seq: u64) -> Result<(), IndexError> {
-    saved::save_on(disk, Path::new(DIR), head(seq), |writer| writer.put(&payload(seq)))
+    saved::save(disk, Path::new(DIR), head(seq), |writer| writer.put(&payload(seq)))
 }
 
 /// The number of the state that is found, after every byte of it was compared, and whether it is the one before a
@@ -55,7 +55,7 @@ fn found_in(disk: &LyingDisk) -> Result<(u64, bool), IndexError> {
         assert_eq!(found, head(found.seq));
         Ok(found.seq)
     };
-    saved::load_on(disk, Path::new(DIR), &[Kind::Exact], read).map(|(seq, torn)| (seq, torn.is_some()))
+    saved::load(disk, Path::new(DIR), &[Kind::Exact], read).map(|(seq, torn)| (seq, torn.is_some()))
 }
 
 fn found(disk: &LyingDisk) -> Result<u64, IndexError> {

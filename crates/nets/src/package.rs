@@ -1,13 +1,14 @@
 //! A model package: a card and its weights, checked against each other and known by their content.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::Read as _;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use half::f16;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use twinset_disk::{Disk, RealDisk};
 
 use crate::{Architecture, Card, NetError};
 
@@ -65,8 +66,16 @@ impl Package {
     /// # Errors
     /// A file that cannot be read or is too large, and everything that [`Package::from_parts`] finds.
     pub fn open(dir: &Path) -> Result<Self, NetError> {
-        let card = read(&dir.join(CARD), "the model card", MAX_CARD)?;
-        let weights = read(&dir.join(WEIGHTS), "the weights file", MAX_WEIGHTS)?;
+        Self::open_on(&RealDisk, dir)
+    }
+
+    /// [`Package::open`] on any disk.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_on(disk: &dyn Disk, dir: &Path) -> Result<Self, NetError> {
+        let card = read(disk, &dir.join(CARD), "the model card", MAX_CARD)?;
+        let weights = read(disk, &dir.join(WEIGHTS), "the weights file", MAX_WEIGHTS)?;
         Self::from_parts(&card, &weights)
     }
 
@@ -142,14 +151,21 @@ impl Package {
     /// # Errors
     /// What the disk said.
     pub fn save(&self, dir: &Path) -> Result<(), NetError> {
-        std::fs::create_dir_all(dir)
-            .map_err(|source| NetError::Unwritable { path: dir.display().to_string(), source })?;
+        self.save_on(&RealDisk, dir)
+    }
+
+    /// [`Package::save`] on any disk.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn save_on(&self, disk: &dyn Disk, dir: &Path) -> Result<(), NetError> {
+        let unwritable =
+            |path: &Path, source| NetError::Unwritable { path: path.display().to_string(), source };
+        disk.create_dir_all(dir).map_err(|source| unwritable(dir, source))?;
         for (name, bytes) in [(WEIGHTS, &self.weights), (CARD, &self.card_json)] {
-            let (path, aside) = (dir.join(name), dir.join(format!("{name}.new")));
-            std::fs::File::create(&aside)
-                .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-                .and_then(|()| std::fs::rename(&aside, &path))
-                .map_err(|source| NetError::Unwritable { path: path.display().to_string(), source })?;
+            let path = dir.join(name);
+            twinset_disk::replace(disk, &path, |file| file.write_all(bytes))
+                .map_err(|source| unwritable(&path, source))?;
         }
         Ok(())
     }
@@ -262,13 +278,12 @@ fn limit(what: &'static str, found: u64, limit: u64) -> Result<(), NetError> {
     if found > limit { Err(NetError::TooLarge { what, found, limit }) } else { Ok(()) }
 }
 
-fn read(path: &Path, what: &'static str, max: u64) -> Result<Vec<u8>, NetError> {
+fn read(disk: &dyn Disk, path: &Path, what: &'static str, max: u64) -> Result<Vec<u8>, NetError> {
     let unreadable = |source| NetError::Unreadable { path: path.display().to_string(), source };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    limit(what, file.metadata().map_err(unreadable)?.len(), max)?;
-    // The length may lie (a pipe, a file that grows): `take` holds whatever it says.
+    let file = disk.open(path).map_err(unreadable)?;
+    // Whatever length it says it has (a pipe has none), `take` holds.
     let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut std::io::Read::take(file, max + 1), &mut bytes).map_err(unreadable)?;
+    file.take(max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     limit(what, bytes.len() as u64, max)?;
     Ok(bytes)
 }

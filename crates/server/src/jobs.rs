@@ -1,18 +1,18 @@
-//! Long work that outlives its request: imports, syncs, backups.
+//! Long work that outlives its request: imports, syncs, backups, audits, changes of models.
 //!
 //! In: a kind, a place, and work that tells how far it is and asks whether to go on. Out: jobs that can be read, watched,
 //! paused and cancelled. The registry keeps the latest [`KEPT`] jobs of this process; what a job did to a catalogue is the
 //! catalogue's, and the history of a source's runs is kept with the source.
 
-use crate::problem::{JOB_NOT_FOUND, Problem, ProblemBody};
+use crate::problem::{CONFLICT, JOB_NOT_FOUND, Problem, ProblemBody};
 use crate::times::rfc3339;
 use parking_lot::Mutex;
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use twinset_engine::Signal;
 use utoipa::ToSchema;
@@ -53,8 +53,11 @@ pub(crate) struct JobProgress {
     pub(crate) done: u64,
     /// Of so many; 0 as long as that is not known.
     pub(crate) total: u64,
-    /// `rows`, `pictures`, `lines`, `bytes`.
+    /// `rows`, `pictures`, `lines`, `bytes`, `steps`.
     pub(crate) unit: String,
+    /// What is being done, of work that has several stages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) stage: Option<&'static str>,
     /// About this long to go, where that can be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) eta_ms: Option<u64>,
@@ -64,7 +67,7 @@ pub(crate) struct JobProgress {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Job {
     pub(crate) id: String,
-    /// `sync`, `import`, `backup`.
+    /// `sync`, `import`, `backup`, `audit`, `models`.
     pub(crate) kind: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) catalogue: Option<String>,
@@ -188,6 +191,8 @@ impl Handle {
 pub(crate) struct Jobs {
     latest: Mutex<VecDeque<Handle>>,
     number: AtomicU64,
+    /// Held from the question whether one like it runs until it is begun.
+    pub(crate) beginning: Mutex<()>,
 }
 
 impl Jobs {
@@ -231,6 +236,58 @@ impl Jobs {
         handle
     }
 
+    /// A job on a thread of its own, unless one of its kind runs for that catalogue. `work` tells (stage, done, total), is
+    /// told whether to go on, and gives the result; `None`: it was told to end.
+    pub(crate) fn alone<F>(&self, kind: &str, catalogue: &str, work: F) -> Result<Handle, Problem>
+    where
+        F: FnOnce(&mut dyn FnMut(&'static str, u64, u64) -> bool) -> Result<Option<Value>, Problem>
+            + Send
+            + 'static,
+    {
+        let handle = {
+            // Two who ask at once: one of them gets the job.
+            let _alone = self.beginning.lock();
+            if let Some(running) = self.running(kind, catalogue, None) {
+                let id = running.job().id;
+                let detail = format!("job {id} is doing this already; wait for it, or cancel it");
+                return Err(Problem::new(&CONFLICT, detail));
+            }
+            self.begin(kind, Some(catalogue), None, "steps")
+        };
+        handle.start();
+        let job = handle.clone();
+        let spawned = std::thread::Builder::new().name(format!("{kind}-{catalogue}")).spawn(move || {
+            let done = work(&mut |stage, done, total| {
+                while job.signal() == Signal::Pause {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                job.update(|job| {
+                    let p = &mut job.progress;
+                    (p.stage, p.done, p.total) = (Some(stage), done, total);
+                });
+                job.signal() != Signal::Stop
+            });
+            job.update(|job| match done {
+                Ok(Some(result)) => (job.state, job.result) = (JobState::Succeeded, result),
+                Ok(None) => job.state = JobState::Cancelled,
+                Err(problem) => {
+                    (job.state, job.problem) = (JobState::Failed, Some(json!(problem.body(None))));
+                }
+            });
+        });
+        spawned.map_err(|error| {
+            handle.update(|job| job.state = JobState::Failed);
+            Problem::internal(&error)
+        })?;
+        Ok(handle)
+    }
+
+    /// The latest job of a kind for a catalogue.
+    pub(crate) fn latest(&self, kind: &str, catalogue: &str) -> Option<Job> {
+        let fits = |job: &Job| job.kind == kind && job.catalogue.as_deref() == Some(catalogue);
+        self.latest.lock().iter().map(Handle::job).find(fits)
+    }
+
     pub(crate) fn find(&self, id: &str) -> Result<Handle, Problem> {
         let latest = self.latest.lock();
         let found = latest.iter().find(|handle| handle.0.job.lock().id == id).cloned();
@@ -246,11 +303,16 @@ impl Jobs {
 
     /// The job that syncs a source now.
     pub(crate) fn syncing(&self, catalogue: &str, source: &str) -> Option<Handle> {
+        self.running("sync", catalogue, Some(source))
+    }
+
+    /// The job of a kind that works for a catalogue, and source, now.
+    fn running(&self, kind: &str, catalogue: &str, source: Option<&str>) -> Option<Handle> {
         let fits = |job: &Job| {
             !job.state.is_over()
-                && job.kind == "sync"
+                && job.kind == kind
                 && job.catalogue.as_deref() == Some(catalogue)
-                && job.source.as_deref() == Some(source)
+                && job.source.as_deref() == source
         };
         self.latest.lock().iter().find(|handle| fits(&handle.0.job.lock())).cloned()
     }
@@ -274,6 +336,34 @@ mod tests {
         assert_eq!(handle.signal(), Signal::Stop);
         handle.update(|job| job.state = JobState::Cancelled);
         assert!(handle.job().ended_at.is_some() && jobs.syncing("main", "feed").is_none());
+    }
+
+    #[test]
+    fn work_of_a_kind_is_done_once_at_a_time_and_ends_as_it_is_told() {
+        let jobs = Jobs::default();
+        let (tell, told) = std::sync::mpsc::channel();
+        let work = move |progress: &mut dyn FnMut(&'static str, u64, u64) -> bool| {
+            while progress("looking", 1, 9) {
+                tell.send(()).unwrap();
+                std::thread::yield_now();
+            }
+            Ok(None)
+        };
+        let handle = jobs.alone("audit", "main", work).unwrap();
+        told.recv().unwrap();
+        assert_eq!((handle.job().progress.stage, handle.job().progress.total), (Some("looking"), 9));
+        assert!(jobs.alone("audit", "main", |_| Ok(None)).is_err());
+        assert!(jobs.alone("audit", "other", |_| Ok(Some(json!(1)))).is_ok());
+        handle.order(Signal::Stop);
+        let ended = || {
+            (0..1000).any(|_| {
+                std::thread::sleep(Duration::from_millis(5));
+                handle.job().state.is_over()
+            })
+        };
+        assert!(ended());
+        assert_eq!(jobs.latest("audit", "main").unwrap().state, JobState::Cancelled);
+        assert!(jobs.alone("audit", "main", |_| Ok(None)).is_ok());
     }
 
     #[test]

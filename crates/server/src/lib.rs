@@ -13,7 +13,6 @@
 
 mod access;
 mod api;
-mod chores;
 mod clock;
 mod connection;
 mod feedback;

@@ -179,7 +179,7 @@ pub(crate) fn run(
     let catalogue = shop.name().to_string();
     let handle = {
         // Two who ask at once: one of them gets the job.
-        let _alone = app.beginning.lock();
+        let _alone = app.jobs.beginning.lock();
         if let Some(running) = app.jobs.syncing(&catalogue, name) {
             let detail = format!(
                 "source '{name}' is being synced by job {}; wait for it, or cancel it",

@@ -1,6 +1,5 @@
 //! What all handlers share.
 
-use crate::chores::Chores;
 use crate::feedback::{Feedback, Searches};
 use crate::gate::Gate;
 use crate::intake::Intake;
@@ -39,12 +38,9 @@ pub(crate) struct Shared {
     pub(crate) thumbnails: Thumbnails,
     pub(crate) searches: Searches,
     feedback: Mutex<HashMap<CatalogueName, Arc<Feedback>>>,
-    pub(crate) chores: Chores,
     /// The description of the API, as JSON.
     pub(crate) openapi: Bytes,
     pub(crate) jobs: Jobs,
-    /// Held while it is decided whether a run may begin.
-    pub(crate) beginning: Mutex<()>,
     writers: Mutex<HashMap<CatalogueName, Arc<RwLock<()>>>>,
 }
 
@@ -74,11 +70,9 @@ impl App {
             // Writers wait for the disk, not for a core; together they share one flush of it.
             store: Gate::new("store", (4 * slots).max(16), 4 * options.queue),
             metrics: Metrics::default(),
-            chores: Chores::default(),
             thumbnails: Thumbnails::new(options.thumbnail_cache_bytes),
             openapi: openapi.to_json().unwrap_or_default().into(),
             jobs: Jobs::default(),
-            beginning: Mutex::default(),
             writers: Mutex::default(),
             searches: Searches::default(),
             feedback: Mutex::default(),

@@ -6,7 +6,7 @@ import { asProblem, listen, send, useAsked } from "./ask";
 import { Bar, Confirm, DataTable, Panel, Shown, State, When } from "./bits";
 import { duration, t, word } from "./words";
 
-export interface Progress { done: number; total?: number | null; unit?: string; eta_ms?: number | null }
+export interface Progress { done: number; total?: number | null; unit?: string; stage?: string | null; eta_ms?: number | null }
 export interface Job {
   id: string; kind: string; state: string; catalogue?: string | null; source?: string | null; by?: string | null;
   progress?: Progress | null; counts?: Record<string, number> | null; result?: unknown; problem?: { code?: string; title?: string; detail?: string } | null;
@@ -49,15 +49,14 @@ export function useJob(first: Job, changed: () => void): Job {
   return job;
 }
 
-/** Long work that is no job of its own list: one of a kind at a time, asked about by name. */
-export interface Chore { state: string; stage: string; done: number; total: number; result?: unknown; detail?: string | null }
-
-export function ChoreLine({ chore, what }: { chore: Chore; what: string }) {
+/** The latest job of a kind that a page cares about, where that page is. */
+export function JobLine({ job: { state, progress, problem }, what }: { job: Job; what: string }) {
+  const works = !OVER.has(state);
   return (
     <div class="job" role="status">
-      <p><strong>{what}</strong> <State of={chore.state} /> {chore.state === "running" && <span class="quiet">{word(`stage.${chore.stage}`, chore.stage)}</span>}</p>
-      {chore.state === "running" && <div class="progressing"><Bar done={chore.done} total={chore.total} label={what} />{chore.total > 0 && <span>{number(chore.done)} / {number(chore.total)}</span>}</div>}
-      {chore.detail && <p class="trouble">{chore.detail}</p>}
+      <p><strong>{what}</strong> <State of={state} /> {works && progress?.stage && <span class="quiet">{word(`stage.${progress.stage}`, progress.stage)}</span>}</p>
+      {works && progress && <div class="progressing"><Bar done={progress.done} total={progress.total} label={what} />{progress.total ? <span>{number(progress.done)} / {number(progress.total)}</span> : null}</div>}
+      {problem && <p class="trouble">{problem.detail ?? problem.title}</p>}
     </div>
   );
 }

@@ -7,7 +7,7 @@ import type { PageProps } from "./admin";
 import { asProblem, at, get, isOffered, send, useAsked } from "./ask";
 import { Confirm, csv, Panel, saveAs, Shown } from "./bits";
 import { Bars } from "./chart";
-import { ChoreLine, type Chore } from "./jobs";
+import { JobLine, type Job } from "./jobs";
 import { plural, t, word } from "./words";
 
 interface Witness { product: string; image: string; claimed?: string[]; likeness: number }
@@ -37,7 +37,7 @@ export function Quality({ catalogue, say, go }: PageProps) {
   const [kind, setKind] = useState("");
   const [shown, setShown] = useState<"open" | "decided">("open");
   const findings = useAsked<FindingList>(`${at(catalogue)}/findings?limit=500`, 0, everything);
-  const audit = useAsked<Chore | undefined>(`${at(catalogue)}/audit`, 3000, async (path) => { const answer = await call(path); return answer.status === 204 ? undefined : ((await answer.json()) as Chore); });
+  const audit = useAsked<Job | undefined>(`${at(catalogue)}/audit`, 3000, async (path) => { const answer = await call(path); return answer.status === 204 ? undefined : ((await answer.json()) as Job); });
   const finished = audit.value?.state === "succeeded";
   useEffect(() => { if (finished) findings.reload(); }, [finished]);
   const begin = () => void send("POST", `${at(catalogue)}/audit`).then(audit.reload, (reason) => say({ text: asProblem(reason).detail }));
@@ -72,7 +72,7 @@ export function Quality({ catalogue, say, go }: PageProps) {
   return (
     <>
       <Panel title={t("quality.kinds")} note={t("quality.note")} actions={isOffered(findings) && <button class="button small" disabled={audit.value?.state === "running"} onClick={begin}>{t("audit.now")}</button>}>
-        {audit.value && <ChoreLine chore={audit.value} what={t("audit")} />}
+        {audit.value && <JobLine job={audit.value} what={t("audit")} />}
         <Shown of={findings} what={t("page.quality")}>
           {() => (kinds.length === 0
             ? <p class="fine">{t("quality.none")}</p>

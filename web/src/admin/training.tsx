@@ -5,13 +5,13 @@ import type { PageProps } from "./admin";
 import { asProblem, isOffered, send, useAsked } from "./ask";
 import { Confirm, DataTable, Panel, Shown, State, When } from "./bits";
 import { Lines, type Series } from "./chart";
-import { ChoreLine, JobDetail, type Chore, type Job } from "./jobs";
+import { JobDetail, JobLine, type Job } from "./jobs";
 import { t, word } from "./words";
 
 interface Model { name: string; kind: string; hash: string; shipped: boolean; used_by: string[]; quality?: Record<string, unknown> | null }
 interface Marks { recall_1: number; recall_10: number; mrr: number }
 interface Contest { products: number; questions: number; old: Marks; new: Marks; mrr_gain: [number, number, number] }
-interface Models { items: Model[]; promotions?: Record<string, Chore> }
+interface Models { items: Model[]; promotions?: Record<string, Job> }
 
 interface Point { step?: number; epoch?: number; loss?: number; recall?: number; [name: string]: number | undefined }
 const curve = (job: Job): Point[] => ((job.result as { history?: Point[] } | null | undefined)?.history ?? (job as { history?: Point[] }).history ?? []);
@@ -24,13 +24,13 @@ export function Training({ catalogue, say }: PageProps) {
   const [compared, setCompared] = useState<string[]>([]);
   const runs = (value: { items: Job[] }) => value.items.filter(({ kind }) => kind === "training" || kind === "train");
   const swap = (path: string, body: unknown) => send("POST", `/v1/models/${path}`, body).then(() => { say({ text: t("started") }); models.reload(); }, (reason) => { throw asProblem(reason); });
-  const chore = models.value?.promotions?.[catalogue];
-  const contest = (chore?.result as { contest?: Contest; in_use?: boolean } | undefined)?.contest;
+  const latest = models.value?.promotions?.[catalogue];
+  const contest = (latest?.result as { contest?: Contest; in_use?: boolean } | undefined)?.contest;
   return (
     <>
-      {chore && (
-        <Panel title={t("swap")} note={chore.state === "succeeded" && contest ? t((chore.result as { in_use?: boolean }).in_use ? "swap.done" : "swap.worse") : undefined}>
-          <ChoreLine chore={chore} what={t("swap")} />
+      {latest && (
+        <Panel title={t("swap")} note={latest.state === "succeeded" && contest ? t((latest.result as { in_use?: boolean }).in_use ? "swap.done" : "swap.worse") : undefined}>
+          <JobLine job={latest} what={t("swap")} />
           {contest && <Contested contest={contest} />}
         </Panel>
       )}

@@ -204,11 +204,11 @@ export function adminStories(shop) {
     const history = (base) => Array.from({ length: 9 }, (_, step) => ({ step: step * 100, loss: base / (step + 1), recall: 0.9 - 0.5 / (step + 1) }));
     await given("**/v1/models", {
       items: [{ hash: "aaaa1111bbbb2222", name: "garment", kind: "embedder", used_by: [shop.photo.catalogue], shipped: true }, { hash: "cccc", name: "garment-2", kind: "embedder", used_by: [], shipped: false, quality: { recall: 0.8 } }],
-      promotions: { [shop.photo.catalogue]: { state: "succeeded", stage: "compare", done: 9, total: 9, result: { in_use: false, contest: { products: 40, questions: 80, old: { recall_1: 0.8, recall_10: 0.9, mrr: 0.85 }, new: { recall_1: 0.7, recall_10: 0.9, mrr: 0.8 }, mrr_gain: [-0.05, -0.09, -0.01] } } } },
+      promotions: { [shop.photo.catalogue]: { id: "m1", kind: "models", state: "succeeded", progress: { stage: "comparing", done: 9, total: 9, unit: "steps" }, result: { in_use: false, contest: { products: 40, questions: 80, old: { recall_1: 0.8, recall_10: 0.9, mrr: 0.85 }, new: { recall_1: 0.7, recall_10: 0.9, mrr: 0.8 }, mrr_gain: [-0.05, -0.09, -0.01] } } } },
     });
     await given("**/v1/jobs?*", { items: [1, 2].map((n) => ({ id: `run-${n}`, kind: "training", state: "succeeded", created_at: "2026-01-01T00:00:00Z", result: { history: history(n) } })) });
     let promoted;
-    await page.route("**/v1/models/cccc:promote", (route) => { promoted = route.request().postDataJSON(); return route.fulfill({ status: 202, json: { state: "running", stage: "starting", done: 0, total: 0 } }); });
+    await page.route("**/v1/models/cccc:promote", (route) => { promoted = route.request().postDataJSON(); return route.fulfill({ status: 202, json: { id: "m2", kind: "models", state: "running", progress: { done: 0, total: 0, unit: "steps" } } }); });
     await open("training");
     await page.getByText("The new model does not find more").waitFor();
     await page.getByRole("row", { name: "recall@1 80% 70%" }).waitFor();

@@ -2,10 +2,10 @@
 
 use crate::args::Audit;
 use crate::failure::{Done, Stopped, WrongUse};
+use crate::files::replace;
 use crate::progress::Progress;
 use crate::ui::{Ui, short, table};
 use crate::{interrupt, session};
-use anyhow::Context;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
@@ -43,6 +43,7 @@ pub(crate) fn run(args: &Audit, home: Option<&Path>, ui: &Ui) -> anyhow::Result<
         "catalogue": shop.name().as_str(),
         "products": report.as_ref().map(|r| r.products),
         "categories_judged": report.as_ref().map(|r| r.categories_judged),
+        "audiences_judged": report.as_ref().map(|r| r.audiences_judged),
         "colours_judged": report.as_ref().map(|r| r.colours_judged),
         "pictures": report.as_ref().map(|r| r.pictures),
         "findings": found.iter().map(|(f, d)| finding_json(f, d.as_ref())).collect::<anyhow::Result<Vec<_>>>()?,
@@ -52,10 +53,11 @@ pub(crate) fn run(args: &Audit, home: Option<&Path>, ui: &Ui) -> anyhow::Result<
         if let Some(report) = &report {
             let kinds: Vec<String> = report.findings.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
             text += &format!(
-                "{}: {} products, {} categories and {} colours judged, {} pictures looked at\n{}\n",
+                "{}: {} products, {} categories, {} audiences and {} colours judged, {} pictures looked at\n{}\n",
                 ui.strong(shop.name().as_str()),
                 report.products,
                 report.categories_judged,
+                report.audiences_judged,
                 report.colours_judged,
                 report.pictures,
                 if kinds.is_empty() { "no doubts".to_owned() } else { kinds.join(", ") }
@@ -117,21 +119,21 @@ fn row(finding: &Finding, decision: Option<&Decision>) -> Vec<String> {
 
 /// What a training takes as clean labels: the claims that people confirmed, and those they found wrong.
 fn export(shop: &Shop, path: &Path) -> anyhow::Result<()> {
-    let mut file = std::io::BufWriter::new(
-        std::fs::File::create(path).with_context(|| format!("{} cannot be written", path.display()))?,
-    );
-    for decision in shop.catalogue().decisions()? {
-        let finding = &decision.finding;
-        let truth = match decision.accepted {
-            true => finding.seen.first().map(|(name, _)| name.clone()),
-            false => finding.claimed.first().cloned(),
-        };
-        let line = json!({
-            "product": finding.product, "kind": finding.kind, "field": finding.field, "image": finding.image,
-            "picture": finding.picture, "claimed": finding.claimed, "claim_is_right": !decision.accepted,
-            "label": truth, "note": decision.note, "at_ms": decision.at_ms,
-        });
-        writeln!(file, "{line}")?;
-    }
-    file.flush().with_context(|| format!("{} cannot be written", path.display()))
+    let decisions = shop.catalogue().decisions()?;
+    replace(path, |file| {
+        for decision in decisions {
+            let finding = &decision.finding;
+            let truth = match decision.accepted {
+                true => finding.seen.first().map(|(name, _)| name.clone()),
+                false => finding.claimed.first().cloned(),
+            };
+            let line = json!({
+                "product": finding.product, "kind": finding.kind, "field": finding.field, "image": finding.image,
+                "picture": finding.picture, "claimed": finding.claimed, "claim_is_right": !decision.accepted,
+                "label": truth, "note": decision.note, "at_ms": decision.at_ms,
+            });
+            writeln!(file, "{line}")?;
+        }
+        Ok(())
+    })
 }

@@ -323,6 +323,7 @@ fn eval_audit(args: &EvalAudit, ui: &Ui) -> anyhow::Result<Done> {
         };
         let mut rows = vec![head.map(str::to_owned).to_vec(), row("category", &report.category)];
         rows.extend(report.category_by_set.iter().map(|(set, s)| row(&format!("  {set}"), s)));
+        rows.extend(report.audience.iter().map(|s| row("audience", s)));
         rows.extend(report.colour.iter().map(|s| row("colour", s)));
         rows.extend(report.pictures.iter().map(|(name, s)| row(name, s)));
         format!("{}panels of collages found: {:.3}\n", table(&rows), report.panels_found)

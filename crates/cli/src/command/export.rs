@@ -1,6 +1,6 @@
-//! `twinset export`: all products as JSON Lines, of one moment.
+//! `twinset export`: all products as JSON Lines or Parquet, of one moment.
 
-use crate::args::Export;
+use crate::args::{Export, ExportFormat};
 use crate::failure::{Done, WrongUse};
 use crate::session;
 use crate::ui::Ui;
@@ -11,7 +11,12 @@ use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 use twinset_catalogue::Catalogue;
-use twinset_catalogue::PictureHash;
+use twinset_catalogue::{PictureHash, Product};
+use twinset_disk::RealDisk;
+#[cfg(not(feature = "parquet"))]
+use twinset_feed::FeedError;
+#[cfg(feature = "parquet")]
+use twinset_feed::{FeedError, ParquetWriter};
 
 pub(crate) fn run(args: &Export, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
     if ui.json && args.out.is_none() {
@@ -22,36 +27,31 @@ pub(crate) fn run(args: &Export, home: Option<&Path>, ui: &Ui) -> anyhow::Result
     }
     let engine = session::open(home)?;
     let shop = session::shop(&engine, &args.of.catalogue)?;
-    let mut out: Box<dyn Write> = match &args.out {
+    let out: Box<dyn Write + Send> = match &args.out {
         Some(path) => {
             Box::new(File::create(path).with_context(|| format!("{} cannot be written", path.display()))?)
         }
-        None => Box::new(std::io::stdout().lock()),
+        None => Box::new(std::io::stdout()),
     };
-    let mut out = BufWriter::with_capacity(1 << 16, &mut out);
+    let named_so = args.out.as_ref().and_then(|path| path.extension()).is_some_and(|end| end == "parquet");
+    let format = args.format.unwrap_or(if named_so { ExportFormat::Parquet } else { ExportFormat::Jsonl });
+    let mut out = Sink::new(format, BufWriter::with_capacity(1 << 16, out))?;
     let (mut products, mut failed) = (0_u64, None);
     let mut shown = HashSet::new();
     shop.catalogue().export(&mut |product| {
         shown.extend(
             product.images.iter().filter_map(|image| image.picture).filter(|_| args.pictures.is_some()),
         );
-        let line = serde_json::to_vec(&product).map_err(std::io::Error::from);
-        failed = line
-            .and_then(|mut line| {
-                line.push(b'\n');
-                out.write_all(&line)
-            })
-            .err();
+        failed = out.put(&product).err();
         products += u64::from(failed.is_none());
         failed.is_none()
     })?;
-    let written = failed.map_or_else(|| out.flush(), Err);
+    let written = failed.map_or_else(|| out.finish(), Err);
     match written {
         // Whoever reads has seen enough (`| head`).
         Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Done::All),
         other => other.context("the export cannot be written")?,
     }
-    drop(out);
     if let Some(folder) = &args.pictures {
         write_pictures(shop.catalogue(), folder, &shown)?;
     }
@@ -65,6 +65,53 @@ pub(crate) fn run(args: &Export, home: Option<&Path>, ui: &Ui) -> anyhow::Result
     Ok(Done::All)
 }
 
+/// Where products go.
+enum Sink {
+    Jsonl(BufWriter<Box<dyn Write + Send>>),
+    #[cfg(feature = "parquet")]
+    Parquet(Box<ParquetWriter<BufWriter<Box<dyn Write + Send>>>>),
+}
+
+impl Sink {
+    fn new(format: ExportFormat, out: BufWriter<Box<dyn Write + Send>>) -> anyhow::Result<Self> {
+        Ok(match format {
+            ExportFormat::Jsonl => Self::Jsonl(out),
+            #[cfg(feature = "parquet")]
+            ExportFormat::Parquet => Self::Parquet(Box::new(ParquetWriter::new(out)?)),
+            #[cfg(not(feature = "parquet"))]
+            ExportFormat::Parquet => return Err(FeedError::NoParquet.into()),
+        })
+    }
+
+    fn put(&mut self, product: &Product) -> std::io::Result<()> {
+        match self {
+            Self::Jsonl(out) => {
+                let mut line = serde_json::to_vec(product)?;
+                line.push(b'\n');
+                out.write_all(&line)
+            }
+            #[cfg(feature = "parquet")]
+            Self::Parquet(out) => out.put(product).map_err(of_disk),
+        }
+    }
+
+    fn finish(self) -> std::io::Result<()> {
+        match self {
+            Self::Jsonl(mut out) => out.flush(),
+            #[cfg(feature = "parquet")]
+            Self::Parquet(out) => out.finish().map_err(of_disk),
+        }
+    }
+}
+
+#[cfg(feature = "parquet")]
+fn of_disk(error: FeedError) -> std::io::Error {
+    match error {
+        FeedError::Io(error) => error,
+        other => std::io::Error::other(other),
+    }
+}
+
 fn write_pictures(catalogue: &Catalogue, folder: &Path, shown: &HashSet<PictureHash>) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     for hash in shown {
@@ -76,7 +123,9 @@ fn write_pictures(catalogue: &Catalogue, folder: &Path, shown: &HashSet<PictureH
             _ => "webp",
         };
         let path = folder.join(format!("{hash}.{end}"));
-        std::fs::write(&path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
+        // Whole or not there: a reader goes by the name, which is the hash of the bytes.
+        twinset_disk::replace(&RealDisk, &path, |file| file.write_all(&bytes))
+            .with_context(|| format!("{} cannot be written", path.display()))?;
     }
     Ok(())
 }

@@ -8,9 +8,10 @@ use crate::session;
 use crate::ui::Ui;
 use anyhow::Context;
 use serde_json::json;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use twinset_catalogue::{Catalogue, CatalogueName};
+use twinset_catalogue::{Catalogue, CatalogueName, Product};
 use twinset_nets::Package;
 use twinset_train::{
     Gain, TrainOptions, find_detector_rate, find_embedder_rate, gain, run_detector, run_embedder,
@@ -181,15 +182,18 @@ fn lay_out(catalogue: &Catalogue, to: &Path) -> anyhow::Result<usize> {
     std::fs::create_dir_all(to).with_context(|| format!("{} cannot be made", to.display()))?;
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
     let mut manifest = "file,shard,split,category,item_id,variant_id\n".to_owned();
+    let clean = Clean::of(catalogue)?;
     let (mut products, mut trouble) = (0, None);
     catalogue.export(&mut |product| {
         let mut one = || -> anyhow::Result<()> {
             let group = product.group_id.as_deref().unwrap_or(&product.id);
             // By the group: a variant of a product that is learnt from would be no test.
             let split = if blake3_of(group).is_multiple_of(HELD_OF) { HELD } else { "train" };
-            let category = product.product_type.first().map(|path| path.join("/")).unwrap_or_default();
+            let category = clean.category(&product);
             let mut any = false;
-            for hash in product.images.iter().filter_map(|i| i.picture) {
+            let pictures = product.images.iter().filter_map(|i| i.picture);
+            for hash in pictures.filter(|hash| !clean.unfit.contains(&(product.id.clone(), hash.to_string())))
+            {
                 let Some(bytes) = catalogue.picture(&hash)? else { continue };
                 let file = format!("{products}-{hash}");
                 let path = to.join(&file);
@@ -211,6 +215,42 @@ fn lay_out(catalogue: &Catalogue, to: &Path) -> anyhow::Result<usize> {
     let path = to.join("manifest.csv");
     std::fs::write(&path, manifest).with_context(|| format!("{} cannot be written", path.display()))?;
     Ok(products)
+}
+
+/// What people decided about the findings of an audit, as a training takes it.
+struct Clean {
+    /// Of products whose claim was found wrong: the claim, and what it truly is.
+    categories: HashMap<String, (String, String)>,
+    /// Products with pictures that do not show them: somebody else's, a placeholder, several things in one, nothing.
+    unfit: HashSet<(String, String)>,
+}
+
+impl Clean {
+    fn of(catalogue: &Catalogue) -> anyhow::Result<Self> {
+        let mut clean = Self { categories: HashMap::new(), unfit: HashSet::new() };
+        for decision in catalogue.decisions()?.into_iter().filter(|decision| decision.accepted) {
+            let finding = decision.finding;
+            match (finding.kind.as_str(), finding.claimed.first(), finding.seen.first(), finding.picture) {
+                ("category", Some(claimed), Some((truth, _)), _) => {
+                    clean.categories.insert(finding.product, (claimed.clone(), truth.clone()));
+                }
+                ("copy" | "placeholder" | "collage" | "blank", _, _, Some(picture)) => {
+                    clean.unfit.insert((finding.product, picture));
+                }
+                _ => {}
+            }
+        }
+        Ok(clean)
+    }
+
+    /// The category of a product: what a person found it to be, as long as the seller claims what was wrong.
+    fn category(&self, product: &Product) -> String {
+        let claimed = product.product_type.first().map(Vec::as_slice).unwrap_or_default();
+        match self.categories.get(&product.id) {
+            Some((wrong, truth)) if claimed.join(" > ").starts_with(wrong) => truth.replace(" > ", "/"),
+            _ => claimed.join("/"),
+        }
+    }
 }
 
 /// A number that a text always has.

@@ -4,7 +4,7 @@ use super::Run;
 use crate::{EngineError, Result};
 use std::io::Read;
 use std::ops::ControlFlow;
-use twinset_feed::{Event, FindingKind, Format, Settings, Summary};
+use twinset_feed::{Event, FindingKind, Format, Opened, Settings, Summary};
 use twinset_fetch::{FetchError, Reply, Validators};
 use url::Url;
 
@@ -43,7 +43,7 @@ impl Run<'_> {
     pub(super) fn read(&mut self, input: Input) -> Result<Reading> {
         let mut done = Reading { unchanged: false, partial: false, validators: None };
         match input {
-            Input::Reader(reader) => done.partial = self.read_from(reader, None, 0)?.is_partial(),
+            Input::Reader(reader) => done.partial = self.read_whole(reader, None)?,
             Input::Address(address) if pages_of_shopify(&address).is_some() => {
                 done.partial = self.read_shopify(&address)?
             }
@@ -62,13 +62,30 @@ impl Run<'_> {
                     }
                     Reply::Body(body) => {
                         done.validators = write_note(&address, &body.validators);
-                        done.partial = self.read_from(body.reader, Some(body.url), 0)?.is_partial();
+                        done.partial = self.read_whole(body.reader, Some(body.url))?;
                     }
                 }
             }
         }
         self.finish_rows()?;
         Ok(done)
+    }
+
+    /// Reads a feed, or all feeds of an archive, whose pictures are then looked for in it; whether some of it is missing.
+    fn read_whole(&mut self, reader: Box<dyn Read + Send>, base: Option<String>) -> Result<bool> {
+        let archive = match twinset_feed::open(reader, &self.options.feed)? {
+            Opened::Feed(feed) => return Ok(self.read_from(feed, base, 0)?.is_partial()),
+            Opened::Archive(archive) => archive,
+        };
+        self.net.folders.extend(archive.folders().iter().cloned());
+        let mut partial = false;
+        for feed in archive.feeds() {
+            let told = |error: std::io::Error| EngineError::Feed(error.into());
+            let file = std::fs::File::open(feed).map_err(told)?;
+            partial |= self.read_from(Box::new(file), base.clone(), 0)?.is_partial();
+        }
+        self.archive = Some(archive);
+        Ok(partial)
     }
 
     /// Reads one feed, and the pages that it names.

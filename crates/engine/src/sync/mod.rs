@@ -18,7 +18,7 @@ pub use input::Input;
 pub use report::{Approval, Counts, FailedPicture, FindingGroup, PictureCounts, Progress, Report, Stage};
 
 use crate::follower::Core;
-use crate::{EngineError, Result};
+use crate::{EngineError, Result, Shop, change};
 use parking_lot::Mutex;
 use report::{Notebook, SyncEnd};
 use roaring::RoaringBitmap;
@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use twinset_catalogue::{Filter, SyncState};
-use twinset_feed::FindingKind;
+use twinset_feed::{Archive, FindingKind};
 use twinset_fetch::{FetchError, Fetcher, Policy};
 
 /// Removed in one transaction.
@@ -137,22 +137,29 @@ impl Drop for Alone<'_> {
 
 /// What the fetching threads of a run share.
 struct Net<'a> {
-    core: &'a Core,
+    shop: &'a Shop,
     options: &'a SyncOptions,
     fetcher: Fetcher,
+    /// Where pictures are looked for before the network is asked.
+    folders: Vec<PathBuf>,
     signal: &'a (dyn Fn() -> Signal + Sync),
 }
 
 impl Net<'_> {
+    fn core(&self) -> Arc<Core> {
+        self.shop.running().core.clone()
+    }
+
     /// Whether the run is to end.
     fn stop(&self) -> bool {
-        self.core.stopping() || (self.signal)() == Signal::Stop
+        self.core().stopping() || (self.signal)() == Signal::Stop
     }
 }
 
 /// What one run has at hand.
 struct Run<'a> {
-    core: &'a Core,
+    /// Asked for its core each time: models may be swapped while a sync runs.
+    shop: &'a Shop,
     state: &'a SyncState,
     options: &'a SyncOptions,
     number: u64,
@@ -165,18 +172,20 @@ struct Run<'a> {
     recheck: bool,
     stopped: bool,
     waiting: rows::Batch,
+    /// What the feed came in: its pictures are wanted until the end.
+    archive: Option<Archive>,
 }
 
 /// See [`crate::Shop::sync`].
 pub(crate) fn sync(
-    core: &Core,
+    shop: &Shop,
     syncs: &Syncs,
     input: Input,
     options: &SyncOptions,
     signal: &(dyn Fn() -> Signal + Sync),
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Report> {
-    core.check_open()?;
+    shop.running().core.check_open()?;
     let _alone = Alone::with(syncs, &options.source)?;
     let started = std::time::Instant::now();
     // A connection of its own, since its transactions are; for a dry run a copy, which is forgotten.
@@ -184,23 +193,30 @@ pub(crate) fn sync(
     let state = &own;
     let number = state.begin_run(&options.source)?;
     let mut run = Run {
-        core,
+        shop,
         state,
         options,
         number,
-        net: Net { core, options, fetcher: Fetcher::new(options.policy.clone()), signal },
+        net: Net {
+            shop,
+            options,
+            fetcher: Fetcher::new(options.policy.clone()),
+            folders: options.pictures.iter().cloned().collect(),
+            signal,
+        },
         progress,
         notes: Notebook::default(),
         listed: RoaringBitmap::new(),
         recheck: options.recheck || recheck_is_due(state, options)?,
         stopped: false,
         waiting: rows::Batch::default(),
+        archive: None,
     };
     let done = run.run(input);
     // A batch that failed leaves nothing behind in the memory of syncs.
     state.rollback()?;
     let end = done.unwrap_or_else(|error| SyncEnd::Failed(error.to_string()));
-    let seq = core.catalogue.last_seq()?;
+    let seq = shop.catalogue().last_seq()?;
     let report = run.notes.report(options, number, end, seq, started.elapsed());
     if !options.dry_run {
         state.end_run(number, report.state.as_str(), &serde_json::to_string(&report).unwrap_or_default())?;
@@ -221,6 +237,11 @@ pub(crate) fn now_ms() -> u64 {
 }
 
 impl Run<'_> {
+    /// Of the generation that answers now.
+    fn core(&self) -> Arc<Core> {
+        self.net.core()
+    }
+
     fn run(&mut self, input: Input) -> Result<SyncEnd> {
         self.stage(Stage::Parse);
         let read = match self.read(input) {
@@ -244,7 +265,7 @@ impl Run<'_> {
             return Ok(SyncEnd::Succeeded);
         }
         self.stage(Stage::Publish);
-        self.wait_searchable(self.core.catalogue.last_seq()?)?;
+        self.wait_searchable(self.core().catalogue.last_seq()?)?;
         let source = &self.options.source;
         if self.recheck || self.state.note(&format!("recheck:{source}"))?.is_none() {
             self.state.set_note(&format!("recheck:{source}"), Some(&now_ms().to_string()))?;
@@ -257,7 +278,7 @@ impl Run<'_> {
 
     /// Removes the products of this source that are not listed; says if a person must be asked first.
     fn remove_missing(&mut self, partial: bool) -> Result<Option<SyncEnd>> {
-        let catalogue = &self.core.catalogue;
+        let catalogue = self.shop.catalogue();
         let mine = Filter::parse(&format!("source = '{}'", self.options.source.replace('\'', "''")));
         let mine = mine.map_err(|e| EngineError::BadRequest { field: "source", reason: e.to_string() })?;
         let mine = catalogue.select(&mine)?;
@@ -313,7 +334,7 @@ impl Run<'_> {
             self.notes.kept = gone.len() as u64;
         } else if !self.options.dry_run {
             for ids in gone.chunks(REMOVALS_A_STEP) {
-                crate::change::remove(self.core, ids)?;
+                self.shop.writing(|core| change::remove(core, ids))?;
                 self.state.forget(&self.options.source, ids)?;
             }
         }
@@ -339,7 +360,7 @@ impl Run<'_> {
                 }
                 Signal::Pause => std::thread::sleep(Duration::from_millis(100)),
             }
-            if self.core.stopping() {
+            if self.core().stopping() {
                 self.stopped = true;
                 return false;
             }
@@ -347,13 +368,13 @@ impl Run<'_> {
     }
 
     fn wait_searchable(&mut self, seq: u64) -> Result<()> {
-        while !self.core.wait_searchable(seq, Duration::from_millis(200)) {
+        while !self.core().wait_searchable(seq, Duration::from_millis(200)) {
             if !self.tell() {
                 return Ok(());
             }
-            self.core.check_open()?;
-            if let Some(detail) = self.core.look(|desk| desk.last_error.clone()) {
-                return Err(EngineError::Disk { path: self.core.catalogue.dir().into(), detail });
+            self.core().check_open()?;
+            if let Some(detail) = self.core().look(|desk| desk.last_error.clone()) {
+                return Err(EngineError::Disk { path: self.core().catalogue.dir().into(), detail });
             }
         }
         Ok(())

@@ -56,7 +56,7 @@ impl Run<'_> {
                 }
             }
             // The pace is that of looking at pictures: no more bytes are fetched than can be looked at soon.
-            ahead.push_back(self.core.catalogue.last_seq()?);
+            ahead.push_back(self.core().catalogue.last_seq()?);
             if ahead.len() > LOTS_AHEAD
                 && let Some(seq) = ahead.pop_front()
             {
@@ -91,13 +91,11 @@ impl Net<'_> {
     }
 
     fn fetch_one(&self, url: &str, known: &Picture) -> Fetched {
-        let most = self.core.shared.options.limits.max_bytes;
-        if let Some(folder) = &self.options.pictures {
-            match local(folder, url, most) {
-                Some(Ok(bytes)) => return Fetched::Bytes(bytes, Validators::default()),
-                Some(Err(reason)) => return Fetched::Failed(reason),
-                None => {}
-            }
+        let most = self.core().shared.options.limits.max_bytes;
+        match self.folders.iter().find_map(|folder| local(folder, url, most)) {
+            Some(Ok(bytes)) => return Fetched::Bytes(bytes, Validators::default()),
+            Some(Err(reason)) => return Fetched::Failed(reason),
+            None => {}
         }
         if !url.contains("://") {
             return Fetched::Failed("a file name, and no folder of pictures has it".into());
@@ -109,7 +107,7 @@ impl Net<'_> {
         }
         // Without the bytes of then an answer that nothing has changed would not help.
         let there = known.hash.is_some_and(|hash| {
-            self.core.catalogue.shown_by(&hash).is_ok_and(|n| n > 0) || known.placeholder
+            self.core().catalogue.shown_by(&hash).is_ok_and(|n| n > 0) || known.placeholder
         });
         let validators = Validators { etag: known.etag.clone(), last_modified: known.last_modified.clone() };
         let validators = if there { validators } else { Validators::default() };
@@ -149,13 +147,13 @@ impl Run<'_> {
             Fetched::Bytes(bytes, validators) => (bytes, validators),
         };
         // What is no picture by its first bytes is told now; what is damaged further in is told by the follower.
-        if let Err(error) = twinset_photo::probe(&bytes, &self.core.shared.options.limits) {
+        if let Err(error) = twinset_photo::probe(&bytes, &self.core().shared.options.limits) {
             return self.fail(source, url, &ids, known, &error.to_string());
         }
         self.notes.pictures.fetched += 1;
         self.notes.pictures.bytes += bytes.len() as u64;
         let hash = PictureHash::of(&bytes);
-        let users = self.core.catalogue.shown_by(&hash)? + ids.len() as u64;
+        let users = self.core().catalogue.shown_by(&hash)? + ids.len() as u64;
         let placeholder =
             known.placeholder && known.hash == Some(hash) || users > self.options.placeholder_over;
         let picture = Picture {
@@ -168,8 +166,11 @@ impl Run<'_> {
             placeholder,
         };
         if placeholder {
-            self.core.catalogue.detach(hash)?;
-            self.core.wake();
+            self.shop.writing(|core| {
+                let detached = core.catalogue.detach(hash);
+                core.wake();
+                detached
+            })?;
             self.notes.find(
                 FindingKind::PlaceholderImage,
                 0,
@@ -186,8 +187,11 @@ impl Run<'_> {
                     url: url.to_owned(),
                     bytes: bytes.clone(),
                 });
-                let outcomes = self.core.catalogue.attach(attachments.collect())?;
-                self.core.wake();
+                let outcomes = self.shop.writing(|core| {
+                    let outcomes = core.catalogue.attach(attachments.collect());
+                    core.wake();
+                    outcomes
+                })?;
                 self.state.begin()?;
                 for outcome in outcomes.iter().filter(|outcome| outcome.status == Status::Updated) {
                     self.state.moved(source, &outcome.id, outcome.seq.unwrap_or_default())?;

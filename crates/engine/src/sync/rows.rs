@@ -85,7 +85,7 @@ impl Run<'_> {
     fn flush(&mut self) -> Result<()> {
         let Batch { rows, removals } = std::mem::take(&mut self.waiting);
         if !removals.is_empty() && !self.options.dry_run {
-            let outcomes = change::remove(self.core, &removals)?;
+            let outcomes = self.shop.writing(|core| change::remove(core, &removals))?;
             self.notes.counts.gone += outcomes.iter().filter(|o| o.status == Status::Deleted).count() as u64;
             self.state.forget(&self.options.source, &removals)?;
         }
@@ -99,7 +99,7 @@ impl Run<'_> {
     fn apply(&mut self, rows: Vec<Row>, released: bool) -> Result<()> {
         let source = self.options.source.as_str();
         let ids: Vec<String> = rows.iter().map(|row| row.product.id.clone()).collect();
-        let standings = self.core.catalogue.standings(&ids)?;
+        let standings = self.core().catalogue.standings(&ids)?;
         self.state.begin()?;
         let mut puts: Vec<(Row, bool)> = Vec::new();
         for (row, standing) in rows.into_iter().zip(standings) {
@@ -150,7 +150,7 @@ impl Run<'_> {
     /// What a put would do.
     fn compare(&mut self, rows: Vec<(Row, bool)>) -> Result<()> {
         for (row, there) in rows {
-            let stored = if there { self.core.catalogue.get(&row.product.id)? } else { None };
+            let stored = if there { self.core().catalogue.get(&row.product.id)? } else { None };
             match stored {
                 None => self.notes.counts.new += 1,
                 Some(stored) if same_claims(&stored, &row.product) => self.notes.counts.unchanged += 1,
@@ -166,7 +166,7 @@ impl Run<'_> {
         let mut before: HashMap<String, Product> = HashMap::new();
         for (row, there) in rows {
             let mut product = row.product.clone();
-            if there && let Some(stored) = self.core.catalogue.get(&product.id)? {
+            if there && let Some(stored) = self.core().catalogue.get(&product.id)? {
                 // What others brought stays theirs as long as the feed says the same about it.
                 if stored.source != product.source && same_claims(&stored, &product) {
                     product.source.clone_from(&stored.source);
@@ -190,7 +190,7 @@ impl Run<'_> {
         }
         let outcomes = self.put_each(&puts)?;
         let ids: Vec<String> = kept.iter().map(|row| row.product.id.clone()).collect();
-        let standings = self.core.catalogue.standings(&ids)?;
+        let standings = self.core().catalogue.standings(&ids)?;
         self.state.begin()?;
         for ((row, outcome), standing) in kept.iter().zip(outcomes).zip(standings) {
             let Some(outcome) = outcome else { continue };
@@ -218,15 +218,19 @@ impl Run<'_> {
 
     /// Pictures that the row names by their hash, that are not here, and that lie beside the feed as an export wrote them.
     fn exported_pictures(&self, product: &Product) -> Result<Vec<(String, Arc<[u8]>)>> {
-        let Some(folder) = &self.options.pictures else { return Ok(Vec::new()) };
         let mut found = Vec::new();
-        for image in &product.images {
+        for image in product.images.iter().filter(|_| !self.net.folders.is_empty()) {
             let Some(hash) = image.picture else { continue };
-            if self.core.catalogue.shown_by(&hash)? > 0 {
+            if self.core().catalogue.shown_by(&hash)? > 0 {
                 continue;
             }
-            let names = ["", ".jpg", ".png", ".webp", ".gif"].map(|end| folder.join(format!("{hash}{end}")));
-            let bytes = names.iter().find_map(|name| std::fs::read(name).ok());
+            let ends = ["", ".jpg", ".png", ".webp", ".gif"];
+            let names = self
+                .net
+                .folders
+                .iter()
+                .flat_map(|folder| ends.map(|end| folder.join(format!("{hash}{end}"))));
+            let bytes = names.filter_map(|name| std::fs::read(name).ok()).next();
             found.extend(
                 bytes
                     .filter(|bytes| PictureHash::of(bytes) == hash)
@@ -238,7 +242,7 @@ impl Run<'_> {
 
     /// All in one transaction; if one of them cannot be kept, one by one.
     fn put_each(&mut self, puts: &[ProductPut]) -> Result<Vec<Option<Outcome>>> {
-        match change::put(self.core, puts) {
+        match self.shop.writing(|core| change::put(core, puts)) {
             Ok(outcomes) => Ok(outcomes.into_iter().map(Some).collect()),
             Err(EngineError::Catalogue(CatalogueError::InvalidProduct(fault))) if puts.len() == 1 => {
                 self.notes.counts.failed += 1;
@@ -267,7 +271,7 @@ impl Run<'_> {
             let Some(url) = &image.url else { continue };
             let known = self.state.picture(url)?;
             let shown = |hash: Option<PictureHash>| -> Result<bool> {
-                hash.map_or(Ok(false), |hash| Ok(self.core.catalogue.shown_by(&hash)? > 0))
+                hash.map_or(Ok(false), |hash| Ok(self.core().catalogue.shown_by(&hash)? > 0))
             };
             let has = known.as_ref().is_some_and(|known| known.placeholder)
                 || stored.images.iter().any(|old| old.url.as_ref() == Some(url) && old.picture.is_some())

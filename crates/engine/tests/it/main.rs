@@ -3,10 +3,12 @@
 
 mod audit;
 mod change;
+mod disk;
 mod drawn;
 mod gauge;
 mod generations;
 mod model;
+mod packed;
 mod query;
 mod syncing;
 mod trouble;

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use twinset_catalogue::Availability;
+use twinset_catalogue::{Availability, SyncState};
 use twinset_engine::{Input, Missing, Shop, Signal, SyncOptions, SyncReport};
 use twinset_fetch::Policy;
 
@@ -409,7 +409,12 @@ fn an_export_changes_nothing_and_a_snapshot_is_the_whole() {
     check(&sync(shop, &export), "succeeded", 0, 0, 10, 0);
     assert_eq!(shop.catalogue().last_seq().unwrap(), before);
 
+    // What lies beside the catalogue and is nobody else's copy: sources, and what shoppers did (any database here).
+    shop.sync_state().unwrap().set_source("nightly", r#"{"every_minutes":60}"#).unwrap();
     let copy = tempfile::tempdir().unwrap();
+    let clicks = tempfile::tempdir().unwrap();
+    SyncState::open(clicks.path()).unwrap().set_source("clicks", "{}").unwrap();
+    std::fs::copy(clicks.path().join("sync.db"), shop.catalogue().dir().join("feedback.db")).unwrap();
     let path = copy.path().join("shop.db");
     // While somebody writes.
     let seq = std::thread::scope(|scope| {
@@ -427,6 +432,12 @@ fn an_export_changes_nothing_and_a_snapshot_is_the_whole() {
     let other = tempfile::tempdir().unwrap();
     let elsewhere = open(other.path());
     let there = elsewhere.restore(&twinset_catalogue::CatalogueName::parse("there").unwrap(), &path).unwrap();
+    let sources = |shop: &Shop| shop.sync_state().unwrap().sources().unwrap();
+    assert_eq!(sources(&there), sources(shop));
+    check(&sync(&there, &export), "succeeded", 0, 0, 10, 0);
+    std::fs::copy(there.catalogue().dir().join("feedback.db"), clicks.path().join("sync.db")).unwrap();
+    assert_eq!(SyncState::open(clicks.path()).unwrap().sources().unwrap()[0].0, "clicks");
+    assert!(std::fs::read_dir(copy.path()).unwrap().count() == 1, "copies on their way are gone");
     there.put(vec![numbered(40)]).unwrap();
     settle(&there);
     check_finds(&there, [0, 40]);

@@ -220,7 +220,7 @@ impl<'de> Visitor<'de> for List<'_> {
 }
 
 /// One entry of a list, for what it is.
-fn element(value: Value, number: u64, settings: &Settings, out: &mut Out<'_>) {
+pub(crate) fn element(value: Value, number: u64, settings: &Settings, out: &mut Out<'_>) {
     match value {
         Value::Object(object) if object.contains_key("@type") || object.contains_key("@graph") => {
             jsonld::products(&Value::Object(object), None, number, settings, out);

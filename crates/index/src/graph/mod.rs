@@ -42,6 +42,7 @@ use parking_lot::Mutex;
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 use std::{cell::RefCell, collections::HashMap, path::Path, sync::Arc};
+use twinset_disk::{Disk, RealDisk};
 use walk::{Map, Scratch};
 
 /// No entry: the graph has no node.
@@ -184,8 +185,21 @@ impl GraphIndex {
     /// # Errors
     /// Missing; damaged, with the offset; other model, dimension or metric.
     pub fn open(dir: &Path, shape: Shape, options: GraphOptions) -> Result<Self, IndexError> {
+        Self::open_on(&RealDisk, dir, shape, options)
+    }
+
+    /// [`GraphIndex::open`] on any disk.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_on(
+        disk: &dyn Disk,
+        dir: &Path,
+        shape: Shape,
+        options: GraphOptions,
+    ) -> Result<Self, IndexError> {
         let ((head, writer, unread), fell_back) =
-            saved::load(dir, &[Kind::Exact, Kind::Graph], |head, mut reader| {
+            saved::load(disk, dir, &[Kind::Exact, Kind::Graph], |head, mut reader| {
                 head.shape.must_be(shape, dir)?;
                 if head.kind == Kind::Exact {
                     return Ok((head, Writer::Small(ExactIndex::from_saved(head, reader)?), None));
@@ -236,6 +250,20 @@ impl GraphIndex {
             **graph = graph.relearned(exact, &self.options);
             self.checkpoint(graph);
         }
+    }
+
+    /// [`VectorIndex::save`] on any disk.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn save_on(&self, disk: &dyn Disk, dir: &Path) -> Result<u64, IndexError> {
+        let _one = self.saving.lock();
+        let state = self.snapshot();
+        match &state.body {
+            Body::Small(small) => small.save_as(disk, dir, state.seq, self.efforts.told())?,
+            Body::Graph(view) => view.save(disk, dir, &state)?,
+        }
+        Ok(state.seq)
     }
 
     /// Candidates that searches of this class keep on the way.
@@ -326,13 +354,7 @@ impl VectorIndex for GraphIndex {
     }
 
     fn save(&self, dir: &Path) -> Result<u64, IndexError> {
-        let _one = self.saving.lock();
-        let state = self.snapshot();
-        match &state.body {
-            Body::Small(small) => small.save_as(dir, state.seq, self.efforts.told())?,
-            Body::Graph(view) => view.save(dir, &state)?,
-        }
-        Ok(state.seq)
+        self.save_on(&RealDisk, dir)
     }
 }
 
@@ -759,13 +781,13 @@ impl Reached {
 }
 
 impl View {
-    fn save(&self, dir: &Path, state: &GraphSnapshot) -> Result<(), IndexError> {
+    fn save(&self, disk: &dyn Disk, dir: &Path, state: &GraphSnapshot) -> Result<(), IndexError> {
         let efforts = state.efforts.told();
         let items = state.len as u64;
         let head = Head { kind: Kind::Graph, shape: state.shape, seq: state.seq, items, efforts };
         let (nodes, form, frame) = (&self.nodes, self.form, &self.frame);
         let sections = Sections::new(frame, form, nodes.end());
-        saved::save(dir, head, |writer| {
+        saved::save(disk, dir, head, |writer| {
             let learned = u32::from(!frame.basis().is_empty());
             let lost = self.lost.to_bits();
             let (planes, left_out) = (form.planes as u32, frame.left_out.to_bits());

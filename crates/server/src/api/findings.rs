@@ -1,6 +1,7 @@
 //! Doubts about claims and pictures: run an audit, list what it found, decide.
 
-use crate::chores::Chore;
+use super::jobs::{Accepted, accepted};
+use crate::jobs::Job;
 use crate::problem::{FINDING_NOT_FOUND, INVALID_VALUE, Problem, ProblemBody};
 use crate::receive::{Params, body, is_json, json, kind, wrong_kind};
 use crate::state::App;
@@ -10,6 +11,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use twinset_catalogue::{Decision, Finding, FindingFilter};
+use twinset_engine::AuditReport;
 use utoipa::{IntoParams, ToSchema};
 
 const PAGE: usize = 50;
@@ -205,40 +207,41 @@ pub(crate) async fn decide(
     app.store.run(work).await
 }
 
-/// How far the audit of a catalogue is.
+/// How far the audit of a catalogue is: its latest job.
 #[utoipa::path(
     get, path = "/v1/catalogues/{catalogue}/audit", tag = "findings", operation_id = "get_audit", params(("catalogue" = String, Path)),
-    responses((status = 200, body = Chore), (status = 204, description = "none since the server started"), (status = 404, body = ProblemBody))
+    responses((status = 200, body = Job), (status = 204, description = "none since the server started"), (status = 404, body = ProblemBody))
 )]
 pub(crate) async fn audit(
     State(app): State<App>,
     Path(catalogue): Path<String>,
-) -> Result<Result<Json<Chore>, StatusCode>, Problem> {
+) -> Result<Result<Json<Job>, StatusCode>, Problem> {
     let state = app.clone();
     let work = move || {
         let shop = state.shop(&catalogue)?;
-        Ok::<_, Problem>(state.chores.look(&format!("audit {}", shop.name())))
+        Ok::<_, Problem>(state.jobs.latest("audit", shop.name().as_str()))
     };
     Ok(app.store.run(work).await?.map(Json).ok_or(StatusCode::NO_CONTENT))
 }
 
-/// Begin an audit: it replaces the findings when it is done.
+/// Begin an audit, a job: it replaces the findings when it is done.
 #[utoipa::path(
     post, path = "/v1/catalogues/{catalogue}/audit", tag = "findings", operation_id = "start_audit", params(("catalogue" = String, Path)),
-    responses((status = 202, body = Chore), (status = 404, body = ProblemBody), (status = 503, body = ProblemBody))
+    responses((status = 202, body = Job), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody))
 )]
 pub(crate) async fn start_audit(
     State(app): State<App>,
     Path(catalogue): Path<String>,
-) -> Result<(StatusCode, Json<Chore>), Problem> {
+) -> Result<Accepted, Problem> {
     let state = app.clone();
     let work = move || {
         let shop = state.shop(&catalogue)?;
-        state.chores.begin(&format!("audit {}", shop.name()), move |progress| {
-            let report = shop.audit(progress).map_err(|error| error.to_string())?;
-            let report = report.unwrap_or_default();
-            Ok(json!({ "products": report.products, "pictures": report.pictures, "findings": report.findings }))
+        state.jobs.alone("audit", &shop.name().to_string(), move |progress| {
+            let told = |report: AuditReport| {
+                json!({ "products": report.products, "pictures": report.pictures, "findings": report.findings })
+            };
+            Ok(shop.audit(progress)?.map(told))
         })
     };
-    Ok((StatusCode::ACCEPTED, Json(app.store.run(work).await?)))
+    Ok(accepted(&app.store.run(work).await?))
 }

@@ -1,12 +1,12 @@
 //! The model packages of this home, and taking one into use.
 
-use crate::chores::Chore;
+use super::jobs::{Accepted, accepted};
+use crate::jobs::Job;
 use crate::problem::{INVALID_VALUE, MODEL_NOT_FOUND, Problem, ProblemBody};
 use crate::receive::{body, is_json, json, kind, wrong_kind};
 use crate::state::App;
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use twinset_engine::{Contest, Marks, Pace, Taken, Terms};
@@ -35,13 +35,12 @@ pub(crate) struct ModelShape {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ModelList {
     items: Vec<ModelShape>,
-    /// By catalogue.
-    promotions: std::collections::BTreeMap<String, Chore>,
+    /// By catalogue the latest job that changes its models.
+    promotions: std::collections::BTreeMap<String, Job>,
 }
 
-fn promotion(catalogue: &str) -> String {
-    format!("models of {catalogue}")
-}
+/// Of jobs that change the models of a catalogue.
+const KIND: &str = "models";
 
 /// List the model packages.
 #[utoipa::path(get, path = "/v1/models", tag = "models", operation_id = "list_models", responses((status = 200, body = ModelList)))]
@@ -52,8 +51,8 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<ModelList>, Prob
         let mut promotions = std::collections::BTreeMap::new();
         for name in state.engine.catalogues()? {
             using.push((state.engine.catalogue(&name)?.vision().packages(), name.to_string()));
-            if let Some(chore) = state.chores.look(&promotion(name.as_str())) {
-                promotions.insert(name.to_string(), chore);
+            if let Some(job) = state.jobs.latest(KIND, name.as_str()) {
+                promotions.insert(name.to_string(), job);
             }
         }
         let items = state.engine.models().list()?.into_iter().map(|known| {
@@ -94,17 +93,17 @@ pub(crate) struct Promotion {
 /// Take a model into use: `{model}:promote`, or `previous:rollback`.
 ///
 /// `{model}` is a hash, its first digits, or a name; the other kind stays as it is. Built beside the one that answers,
-/// compared on the catalogue's own products, swapped. `GET /v1/models` tells how far it is.
+/// compared on the catalogue's own products, swapped. A job; cancelled, the same call goes on from there.
 #[utoipa::path(
     post, path = "/v1/models/{model}", tag = "models", operation_id = "promote_model",
     params(("model" = String, Path, description = "`NAME:promote`, or `previous:rollback`")), request_body(content = Promotion),
-    responses((status = 202, body = Chore), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody))
+    responses((status = 202, body = Job), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody))
 )]
 pub(crate) async fn promote(
     State(app): State<App>,
     Path(model): Path<String>,
     request: Request,
-) -> Result<(StatusCode, Json<Chore>), Problem> {
+) -> Result<Accepted, Problem> {
     let kind = kind(request.headers());
     if !is_json(&kind) {
         return Err(wrong_kind(&kind, "application/json"));
@@ -117,11 +116,10 @@ pub(crate) async fn promote(
     let state = app.clone();
     let work = move || {
         let shop = state.shop(&promotion_of.catalogue)?;
-        let chore = promotion(shop.name().as_str());
+        let catalogue = shop.name().to_string();
         if model == "previous:rollback" {
-            return state.chores.begin(&chore, move |_| {
-                let vision = shop.rollback().map_err(|error| error.to_string())?;
-                Ok(json!({ "in_use": true, "model": vision.name() }))
+            return state.jobs.alone(KIND, &catalogue, move |_| {
+                Ok(Some(json!({ "in_use": true, "model": shop.rollback()?.name() })))
             });
         }
         let Some(name) = model.strip_suffix(":promote") else {
@@ -137,17 +135,18 @@ pub(crate) async fn promote(
         };
         let (detector, embedder) = (of_kind("detector", in_use[0])?, of_kind("embedder", in_use[1])?);
         let terms = Terms { pace: Pace { share, ..Pace::default() }, force: promotion_of.force };
-        state.chores.begin(&chore, move |progress| {
-            let taken = shop.use_models(&detector, &embedder, terms, progress).map_err(|e| e.to_string())?;
-            let (in_use, contest) = match &taken {
+        state.jobs.alone(KIND, &catalogue, move |progress| {
+            let (in_use, contest) = match shop.use_models(&detector, &embedder, terms, progress)? {
                 Taken::InUse(contest) => (true, contest),
                 Taken::Worse(contest) | Taken::Unknown(contest) => (false, contest),
-                Taken::Stopped => return Err("it was stopped; the same call goes on from here".into()),
+                Taken::Stopped => return Ok(None),
             };
-            Ok(json!({ "in_use": in_use, "model": shop.vision().name(), "contest": contest_json(contest) }))
+            let told =
+                json!({ "in_use": in_use, "model": shop.vision().name(), "contest": contest_json(&contest) });
+            Ok(Some(told))
         })
     };
-    Ok((StatusCode::ACCEPTED, Json(app.store.run(work).await?)))
+    Ok(accepted(&app.store.run(work).await?))
 }
 
 fn contest_json(contest: &Contest) -> Value {
