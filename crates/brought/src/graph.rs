@@ -143,7 +143,9 @@ fn array(value: Value) -> Result<Array, String> {
         Value::FloatTensor(t) => (t.shape().to_vec(), Numbers::Float(t.to_vec())),
         Value::Int32Tensor(t) => (t.shape().to_vec(), Numbers::Int(t.iter().map(|&x| wide(x)).collect())),
         Value::Int8Tensor(t) => (t.shape().to_vec(), Numbers::Int(t.iter().map(|&x| i64::from(x)).collect())),
-        Value::UInt8Tensor(t) => (t.shape().to_vec(), Numbers::Int(t.iter().map(|&x| i64::from(x)).collect())),
+        Value::UInt8Tensor(t) => {
+            (t.shape().to_vec(), Numbers::Int(t.iter().map(|&x| i64::from(x)).collect()))
+        }
         _ => return Err("an output is a sequence, not an array".into()),
     };
     Ok(Array { shape, numbers })

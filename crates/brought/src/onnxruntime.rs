@@ -74,8 +74,10 @@ impl Library {
 
     /// Loads a model.
     pub(crate) fn open(&self, bytes: &[u8]) -> Result<Session, BroughtError> {
-        let failed =
-            |e: &dyn std::fmt::Display| BroughtError::NotLoaded { engine: self.name.clone(), reason: e.to_string() };
+        let failed = |e: &dyn std::fmt::Display| BroughtError::NotLoaded {
+            engine: self.name.clone(),
+            reason: e.to_string(),
+        };
         let mut builder = OrtSession::builder(&self.environment).map_err(|e| failed(&e))?;
         let session = builder.commit_from_memory(bytes).map_err(|e| failed(&e))?;
         Ok(Session { session: Mutex::new(session), name: self.name.clone() })
@@ -107,10 +109,12 @@ impl Session {
             let kind = kinds.iter().find(|(known, _)| known == name).and_then(|(_, kind)| *kind);
             given.push((name, value(array, kind).map_err(|e| e.to_string())?.into()));
         }
-        let wanted = outputs.iter().fold(ort::session::OutputSelector::no_default(), |all, name| all.with(*name));
+        let wanted =
+            outputs.iter().fold(ort::session::OutputSelector::no_default(), |all, name| all.with(*name));
         let options = RunOptions::new().map_err(|e| e.to_string())?.with_outputs(wanted);
         let mut found = session.run_with_options(given, &options).map_err(|e| e.to_string())?;
-        let take = |name: &&str| array(&found.remove(*name).ok_or_else(|| format!("there is no output {name:?}"))?);
+        let take =
+            |name: &&str| array(&found.remove(*name).ok_or_else(|| format!("there is no output {name:?}"))?);
         outputs.iter().map(take).collect()
     }
 }

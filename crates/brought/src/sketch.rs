@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 
 use rten_onnx::onnx::{
-    AttributeProto, AttributeType, DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
-    StringStringEntryProto, TensorProto, TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
+    AttributeProto, AttributeType, DataType, Dimension, GraphProto, ModelProto, NodeProto,
+    OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TypeProto, TypeProtoTensor,
+    ValueInfoProto,
 };
 
 use crate::BroughtError;
@@ -146,7 +147,8 @@ fn port(name: &str, kind: DataType, shape: &[i64]) -> ValueInfoProto {
 }
 
 fn attribute(name: &str, value: &Attribute) -> AttributeProto {
-    let of = |kind| AttributeProto { name: Some(name.into()), r#type: Some(kind), ..AttributeProto::default() };
+    let of =
+        |kind| AttributeProto { name: Some(name.into()), r#type: Some(kind), ..AttributeProto::default() };
     match value {
         Attribute::Int(i) => AttributeProto { i: Some(*i), ..of(AttributeType::INT) },
         Attribute::Ints(ints) => AttributeProto { ints: ints.clone(), ..of(AttributeType::INTS) },

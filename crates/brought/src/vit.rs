@@ -79,18 +79,16 @@ impl<'a> Weights<'a> {
         let view = self.0.tensor(name).map_err(|_| missing(name))?;
         if view.shape() != shape {
             let found = view.shape();
-            return Err(BroughtError::NoTransformer(format!("{name} has shape {found:?}, expected {shape:?}")));
+            return Err(BroughtError::NoTransformer(format!(
+                "{name} has shape {found:?}, expected {shape:?}"
+            )));
         }
         let bytes = view.data();
         let half = |b: &[u8]| u16::from_le_bytes([b[0], b[1]]);
         Ok(match view.dtype() {
-            Dtype::F32 => {
-                bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
-            }
+            Dtype::F32 => bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
             Dtype::F16 => bytes.chunks_exact(2).map(|b| from_f16(half(b))).collect(),
-            Dtype::BF16 => {
-                bytes.chunks_exact(2).map(|b| f32::from_bits(u32::from(half(b)) << 16)).collect()
-            }
+            Dtype::BF16 => bytes.chunks_exact(2).map(|b| f32::from_bits(u32::from(half(b)) << 16)).collect(),
             other => {
                 return Err(BroughtError::NoTransformer(format!(
                     "{name} is of type {other:?}, only F32, F16 and BF16 are taken"
@@ -105,7 +103,8 @@ fn missing(name: &str) -> BroughtError {
 }
 
 fn from_f16(bits: u16) -> f32 {
-    let (sign, exponent, fraction) = (bits >> 15, i32::from(bits >> 10 & 31), f32::from(bits & 1023) / 1024.0);
+    let (sign, exponent, fraction) =
+        (bits >> 15, i32::from(bits >> 10 & 31), f32::from(bits & 1023) / 1024.0);
     let size = match exponent {
         0 => fraction * 2f32.powi(-14),
         31 => return if fraction == 0.0 { f32::INFINITY } else { f32::NAN },
@@ -203,7 +202,7 @@ impl Stack {
             style.epsilon = epsilon as f32;
         }
         let heads = told("num_attention_heads").and_then(Value::as_u64).map_or(width / 64, |n| n as usize);
-        if heads == 0 || width % heads != 0 {
+        if heads == 0 || !width.is_multiple_of(heads) {
             return Err(wrong(format!("{heads} heads do not divide a width of {width}")));
         }
         let first = |i: usize| format!("{prefix}{}.{i}.{}.weight", style.layer, style.norms[0]);
@@ -215,7 +214,13 @@ impl Stack {
     }
 
     /// All layers over `x`, `[1, tokens, width]`; `mask` is added to every score.
-    fn run(&self, g: &mut Sketch, w: &Weights<'_>, x: String, mask: Option<&str>) -> Result<String, BroughtError> {
+    fn run(
+        &self,
+        g: &mut Sketch,
+        w: &Weights<'_>,
+        x: String,
+        mask: Option<&str>,
+    ) -> Result<String, BroughtError> {
         let mut x = x;
         for i in 0..self.layers {
             let name = |part: &str| format!("{}{}.{i}.{part}", self.prefix, self.style.layer);
@@ -264,7 +269,13 @@ impl Stack {
         g.node("Reshape", &[&seen, &shape], &[])
     }
 
-    fn mlp(&self, g: &mut Sketch, w: &Weights<'_>, names: [&str; 2], x: &str) -> Result<String, BroughtError> {
+    fn mlp(
+        &self,
+        g: &mut Sketch,
+        w: &Weights<'_>,
+        names: [&str; 2],
+        x: &str,
+    ) -> Result<String, BroughtError> {
         let inner = w.shape(&format!("{}.weight", names[0]))?.first().copied().unwrap_or(0);
         let x = linear(g, w, names[0], x, self.width, inner)?;
         let x = match self.style.activation {
@@ -303,7 +314,14 @@ fn linear(
     Ok(linear_of(g, x, &weight, bias.as_deref(), from, to))
 }
 
-fn linear_of(g: &mut Sketch, x: &str, weight: &[f32], bias: Option<&[f32]>, from: usize, to: usize) -> String {
+fn linear_of(
+    g: &mut Sketch,
+    x: &str,
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    from: usize,
+    to: usize,
+) -> String {
     let turned: Vec<f32> = (0..from * to).map(|i| weight[i % to * from + i / to]).collect();
     let turned = g.weights(&[from, to], &turned);
     let product = g.node("MatMul", &[x, &turned], &[]);
@@ -318,7 +336,8 @@ fn linear_of(g: &mut Sketch, x: &str, weight: &[f32], bias: Option<&[f32]>, from
 
 /// Row `index` of `[1, rows, width]`, as `[1, width]`.
 fn row(g: &mut Sketch, x: &str, index: i64) -> String {
-    let (from, to, axis) = (g.ints(&[index]), g.ints(&[if index == -1 { i64::MAX } else { index + 1 }]), g.ints(&[1]));
+    let (from, to, axis) =
+        (g.ints(&[index]), g.ints(&[if index == -1 { i64::MAX } else { index + 1 }]), g.ints(&[1]));
     let row = g.node("Slice", &[x, &from, &to, &axis], &[]);
     g.node("Squeeze", &[&row, &axis], &[])
 }
@@ -348,7 +367,9 @@ impl Vision {
                 .into_iter()
                 .find(|prefix| at(prefix, "embeddings.cls_token"));
             let prefix = prefix.ok_or_else(|| {
-                BroughtError::NoTransformer("no embeddings of ViT, CLIP, SigLIP or DINOv2 are among them".into())
+                BroughtError::NoTransformer(
+                    "no embeddings of ViT, CLIP, SigLIP or DINOv2 are among them".into(),
+                )
             })?;
             (if at(prefix, "encoder.layer.0.norm1.weight") { DINOV2 } else { VIT }, prefix)
         };
@@ -357,7 +378,9 @@ impl Vision {
             return Err(BroughtError::NoTransformer(format!("{patch_name} is no filter of patches")));
         };
         if patch != across || patch == 0 || width == 0 {
-            return Err(BroughtError::NoTransformer(format!("{patch_name} has patches of {patch} x {across}")));
+            return Err(BroughtError::NoTransformer(format!(
+                "{patch_name} has patches of {patch} x {across}"
+            )));
         }
         let class_token = style.family != "siglip";
         let positions = w.shape(&format!("{prefix}{}", positions_name(style)))?;
@@ -368,7 +391,7 @@ impl Vision {
         }
         let usual = if style.family == "dinov2" { DINO_SIDE / patch } else { trained_grid };
         let side = side.unwrap_or(usual * patch);
-        if side % patch != 0 || !(1..=128).contains(&(side / patch)) {
+        if !side.is_multiple_of(patch) || !(1..=128).contains(&(side / patch)) {
             return Err(BroughtError::NoTransformer(format!("a side of {side} is no multiple of {patch}")));
         }
         let registers = format!("{prefix}embeddings.register_tokens");
@@ -387,7 +410,8 @@ impl Vision {
         let side = self.side as i64;
         let pixels = g.input("pixel_values", true, &[1, 3, side, side]);
 
-        let filter = w.get(&name(&format!("{}.weight", patch_name(style))), &[width, 3, self.patch, self.patch])?;
+        let filter =
+            w.get(&name(&format!("{}.weight", patch_name(style))), &[width, 3, self.patch, self.patch])?;
         let filter = g.weights(&[width, 3, self.patch, self.patch], &filter);
         let mut given = vec![pixels, filter];
         let bias = name(&format!("{}.bias", patch_name(style)));
@@ -410,7 +434,11 @@ impl Vision {
         let mut x = g.node("Add", &[&patches, &of_patches], &[]);
         let mut before = Vec::new();
         if self.class_token {
-            let token = name(if style.family == "clip" { "embeddings.class_embedding" } else { "embeddings.cls_token" });
+            let token = name(if style.family == "clip" {
+                "embeddings.class_embedding"
+            } else {
+                "embeddings.cls_token"
+            });
             let token = w.get(&token, &w.shape(&token)?)?;
             if token.len() != width {
                 return Err(BroughtError::NoTransformer(format!("a class token of {} numbers", token.len())));
@@ -488,7 +516,13 @@ fn positions_name(style: Style) -> &'static str {
 }
 
 /// `x` through a projection without bias, where the weights hold one.
-fn projected(g: &mut Sketch, w: &Weights<'_>, name: &str, x: &str, width: usize) -> Result<String, BroughtError> {
+fn projected(
+    g: &mut Sketch,
+    w: &Weights<'_>,
+    name: &str,
+    x: &str,
+    width: usize,
+) -> Result<String, BroughtError> {
     let weight = format!("{name}.weight");
     if !w.has(&weight) {
         return Ok(x.to_owned());
@@ -516,7 +550,8 @@ impl Text {
             return Ok(None);
         }
         let &[words, width] = &w.shape(words)?[..] else { return Err(missing(words)) };
-        let length = w.shape("text_model.embeddings.position_embedding.weight")?.first().copied().unwrap_or(0);
+        let length =
+            w.shape("text_model.embeddings.position_embedding.weight")?.first().copied().unwrap_or(0);
         let config = config.get("text_config").unwrap_or(&Value::Null);
         let mut stack = Stack::of(w, style, "text_model.".into(), width, config)?;
         stack.tokens = length;
@@ -574,7 +609,9 @@ fn interpolated(positions: &[f32], width: usize, from: usize, to: usize) -> Vec<
         let t = at - at.floor();
         let weights = [far(t + 1.0), near(t), near(1.0 - t), far(2.0 - t)];
         let first = at.floor() as i64 - 1;
-        std::array::from_fn::<_, 4, _>(|k| ((first + k as i64).clamp(0, from as i64 - 1) as usize, weights[k]))
+        std::array::from_fn::<_, 4, _>(|k| {
+            ((first + k as i64).clamp(0, from as i64 - 1) as usize, weights[k])
+        })
     };
     let mut out = vec![0.0; to * to * width];
     for (place, row) in out.chunks_exact_mut(width).enumerate() {

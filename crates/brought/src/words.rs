@@ -156,7 +156,8 @@ fn around(told: &Value, ids: &HashMap<String, i64>) -> (Vec<i64>, Vec<i64>) {
     for part in processor.get("single").and_then(Value::as_array).into_iter().flatten() {
         passed |= part.get("Sequence").is_some();
         let name = part.pointer("/SpecialToken/id").and_then(Value::as_str);
-        let told = name.and_then(|name| processor.get("special_tokens")?.get(name)?.pointer("/ids/0")?.as_i64());
+        let told =
+            name.and_then(|name| processor.get("special_tokens")?.get(name)?.pointer("/ids/0")?.as_i64());
         let id = told.or_else(|| ids.get(name?).copied());
         (if passed { &mut after } else { &mut before }).extend(id);
     }
@@ -227,7 +228,8 @@ impl Unigram {
     }
 
     fn split(&self, text: &str) -> Vec<i64> {
-        let composed = if self.compose { Unicode::Nfkc.normalize(text).ok().map(|(text, _)| text) } else { None };
+        let composed =
+            if self.compose { Unicode::Nfkc.normalize(text).ok().map(|(text, _)| text) } else { None };
         let text = composed.as_deref().unwrap_or(text);
         let text = if self.lowercase { text.to_lowercase() } else { text.to_owned() };
         let letters: Vec<char> =

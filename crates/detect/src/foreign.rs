@@ -7,7 +7,12 @@ use crate::decode::Candidate;
 
 /// All boxes at least as certain as `floor`, in pixels of the network's input. `classes` bounds the class of a box:
 /// what the card does not name is no garment.
-pub(crate) fn candidates(plan: &OnnxDetector, outputs: Vec<Array>, classes: usize, floor: f32) -> Vec<Candidate> {
+pub(crate) fn candidates(
+    plan: &OnnxDetector,
+    outputs: Vec<Array>,
+    classes: usize,
+    floor: f32,
+) -> Vec<Candidate> {
     let side = plan.side as f32;
     let shape = outputs.first().map_or(Vec::new(), |array| array.shape.clone());
     let lists: Vec<Vec<f32>> = outputs.into_iter().map(Array::into_floats).collect();
@@ -95,13 +100,22 @@ mod tests {
         let sure = 0.9f32;
         let logit = (sure / (1.0 - sure)).ln();
         let cases = [
-            (Boxes::YoloColumns, vec![float(&[1, 6, 2], &[40., 9., 55., 9., 40., 9., 50., 9., 0.1, 0.2, 0.9, 0.1])]),
-            (Boxes::YoloRows, vec![float(&[1, 2, 6], &[40., 55., 40., 50., 0.1, 0.9, 9., 9., 9., 9., 0.2, 0.1])]),
+            (
+                Boxes::YoloColumns,
+                vec![float(&[1, 6, 2], &[40., 9., 55., 9., 40., 9., 50., 9., 0.1, 0.2, 0.9, 0.1])],
+            ),
+            (
+                Boxes::YoloRows,
+                vec![float(&[1, 2, 6], &[40., 55., 40., 50., 0.1, 0.9, 9., 9., 9., 9., 0.2, 0.1])],
+            ),
             (
                 Boxes::YoloObjectness,
                 vec![float(&[1, 2, 7], &[40., 55., 40., 50., 0.9, 0.1, 1.0, 9., 9., 9., 9., 0.2, 1.0, 1.0])],
             ),
-            (Boxes::Final, vec![float(&[1, 2, 6], &[20., 30., 60., 80., 0.9, 1.0, 9., 9., 9., 9., 0.1, 0.0])]),
+            (
+                Boxes::Final,
+                vec![float(&[1, 2, 6], &[20., 30., 60., 80., 0.9, 1.0, 9., 9., 9., 9., 0.1, 0.0])],
+            ),
             (
                 Boxes::Detr,
                 vec![
@@ -131,7 +145,11 @@ mod tests {
             assert!(only.class == 1 && (only.score - sure).abs() < 1e-5, "{boxes:?}: {only:?}");
             let right = Rect::from_corners(20.0, 30.0, 60.0, 80.0);
             assert!(only.rect.iou(&right) > 0.999, "{boxes:?}: {only:?}");
-            assert_eq!(candidates(&plan(boxes), outputs, 1, 0.5).len(), 0, "{boxes:?}: a class without a name");
+            assert_eq!(
+                candidates(&plan(boxes), outputs, 1, 0.5).len(),
+                0,
+                "{boxes:?}: a class without a name"
+            );
         }
     }
 }

@@ -44,8 +44,10 @@ impl Models {
     /// # Errors
     /// The disk failed.
     pub fn list(&self) -> Result<Vec<KnownModel>> {
-        let mut known: Vec<_> =
-            shipped().iter().map(|p| KnownModel { card: p.card().clone(), hash: p.hash(), shipped: true }).collect();
+        let mut known: Vec<_> = shipped()
+            .iter()
+            .map(|p| KnownModel { card: p.card().clone(), hash: p.hash(), shipped: true })
+            .collect();
         let disk = |e: std::io::Error| EngineError::Disk { path: self.dir.clone(), detail: e.to_string() };
         let entries = match std::fs::read_dir(&self.dir) {
             Ok(entries) => entries.collect::<Result<Vec<_>, _>>().map_err(disk)?,

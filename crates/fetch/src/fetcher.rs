@@ -134,13 +134,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// [`FetchError`]; what may pass has been tried again already.
-    pub fn get_from(
-        &self,
-        url: &str,
-        from: u64,
-        most: u64,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<(Body, u64)> {
+    pub fn get_from(&self, url: &str, from: u64, most: u64, stop: &dyn Fn() -> bool) -> Result<(Body, u64)> {
         match self.patiently(stop, || self.follow(url, &Validators::default(), most, None, from, stop))? {
             Reply::Body(body) => {
                 let from = body.from;
@@ -228,9 +222,8 @@ impl Fetcher {
             }
             if from > 0 {
                 // A compressed body would begin somewhere else.
-                request = request
-                    .header("range", format!("bytes={from}-"))
-                    .header("accept-encoding", "identity");
+                request =
+                    request.header("range", format!("bytes={from}-")).header("accept-encoding", "identity");
             }
             let answer = request.call().map_err(|error| failed(error, &host));
             match &answer {

@@ -34,7 +34,9 @@ pub enum HubError {
     NoSuchModel { base: String, id: String, revision: String },
     #[error("the hub's list of files cannot be read: {0}")]
     BadList(String),
-    #[error("{path} is not what the hub announced: {found}, expected {expected}; it was thrown away, pull again")]
+    #[error(
+        "{path} is not what the hub announced: {found}, expected {expected}; it was thrown away, pull again"
+    )]
     WrongDigest { path: String, found: String, expected: String },
     #[error("{path} has {size} bytes, more than the {limit} that are taken", limit = MAX_FILE)]
     TooLarge { path: String, size: u64 },
@@ -166,7 +168,11 @@ impl Hub {
             Some(HubFile { path: s.rfilename, size, digest })
         };
         let licence = list.card.and_then(|card| card.license).and_then(|l| l.as_str().map(str::to_owned));
-        Ok(Revision { commit: list.sha, licence, files: list.siblings.into_iter().filter_map(file).collect() })
+        Ok(Revision {
+            commit: list.sha,
+            licence,
+            files: list.siblings.into_iter().filter_map(file).collect(),
+        })
     }
 
     /// Brings one file to `to`; what an earlier attempt brought is continued. `progress` is told the bytes that are
@@ -228,8 +234,13 @@ impl Hub {
                                 progress(there);
                                 if there > most {
                                     let _ = std::fs::remove_file(&aside);
-                                    let (found, expected) = (format!("more than {most} bytes"), format!("{most}"));
-                                    return Err(HubError::WrongDigest { path: file.path.clone(), found, expected });
+                                    let (found, expected) =
+                                        (format!("more than {most} bytes"), format!("{most}"));
+                                    return Err(HubError::WrongDigest {
+                                        path: file.path.clone(),
+                                        found,
+                                        expected,
+                                    });
                                 }
                             }
                             Err(error) => {
@@ -272,7 +283,10 @@ impl Hub {
     }
 }
 
-fn digest<D: sha2::digest::Update + sha2::digest::FixedOutput>(mut state: D, path: &Path) -> std::io::Result<String> {
+fn digest<D: sha2::digest::Update + sha2::digest::FixedOutput>(
+    mut state: D,
+    path: &Path,
+) -> std::io::Result<String> {
     let mut file = File::open(path)?;
     let mut piece = vec![0; 1 << 16];
     loop {

@@ -13,8 +13,8 @@ mod hub;
 
 pub use error::FetchError;
 pub use fetcher::{Body, Fetcher, Policy, Reply, Validators};
-pub use hub::{FileDigest, Hub, HubError, HubFile, Revision};
 pub use guard::{Net, is_public};
+pub use hub::{FileDigest, Hub, HubError, HubFile, Revision};
 
 /// What every call here returns.
 pub type Result<T, E = FetchError> = std::result::Result<T, E>;

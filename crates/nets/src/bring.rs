@@ -33,7 +33,12 @@ pub struct Brought {
 
 /// Where exports for the web and published models keep their graphs, best first; the last one is bare weights.
 const GRAPHS: [&str; 6] = [
-    "onnx/vision_model.onnx", "vision_model.onnx", "onnx/model.onnx", "model.onnx", "visual.onnx", "model.safetensors",
+    "onnx/vision_model.onnx",
+    "vision_model.onnx",
+    "onnx/model.onnx",
+    "model.onnx",
+    "visual.onnx",
+    "model.safetensors",
 ];
 const TEXT_GRAPHS: [&str; 3] = ["onnx/text_model.onnx", "text_model.onnx", "textual.onnx"];
 const SIDE_FILES: [&str; 3] = ["tokenizer.json", "config.json", "preprocessor_config.json"];
@@ -56,9 +61,10 @@ impl Brought {
             graphs.next().filter(|_| graphs.next().is_none())
         };
         let model = if wanted.is_some() { model } else { model.or_else(lone) };
-        let text = TEXT_GRAPHS.iter().find_map(|name| find(name)).filter(|_| {
-            model.is_some_and(|model| !model.ends_with(".safetensors"))
-        });
+        let text = TEXT_GRAPHS
+            .iter()
+            .find_map(|name| find(name))
+            .filter(|_| model.is_some_and(|model| !model.ends_with(".safetensors")));
         let beside = SIDE_FILES.iter().filter_map(|name| find(name));
         model.map_or_else(Vec::new, |model| [model].into_iter().chain(text).chain(beside).collect())
     }
@@ -153,7 +159,8 @@ pub struct Told {
 }
 
 /// How pixels become numbers in the well-known families: mean, standard deviation.
-const CLIP: ([f32; 3], [f32; 3]) = ([0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1]);
+const CLIP: ([f32; 3], [f32; 3]) =
+    ([0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1]);
 const HALF: ([f32; 3], [f32; 3]) = ([0.5; 3], [0.5; 3]);
 const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 const PLAIN: ([f32; 3], [f32; 3]) = ([0.0; 3], [1.0; 3]);
@@ -164,11 +171,18 @@ const SIDES: [usize; 7] = [224, 640, 384, 256, 336, 320, 512];
 const LENGTHS: [usize; 6] = [77, 64, 32, 128, 16, 512];
 /// Names under which exports give a picture's vector, best first.
 const VECTORS: [&str; 8] = [
-    "image_embeds", "image_embeddings", "image_features", "embeddings", "embedding", "sentence_embedding",
-    "pooler_output", "features",
+    "image_embeds",
+    "image_embeddings",
+    "image_features",
+    "embeddings",
+    "embedding",
+    "sentence_embedding",
+    "pooler_output",
+    "features",
 ];
 /// The same of a text's vector.
-const TEXT_VECTORS: [&str; 5] = ["text_embeds", "text_embeddings", "text_features", "sentence_embedding", "pooler_output"];
+const TEXT_VECTORS: [&str; 5] =
+    ["text_embeds", "text_embeddings", "text_features", "sentence_embedding", "pooler_output"];
 /// Margin around a box where none is told; that of our own embedder.
 const MARGIN: f32 = 0.1;
 /// Most tokens before those of the parts: a class token and registers.
@@ -196,7 +210,9 @@ pub fn bring(brought: Brought, told: &Told) -> Result<(Package, Vec<String>), Ne
     let look = Look::at(&brought, told)?;
     let kind = match told.kind.as_deref() {
         Some(kind @ ("embedder" | "detector")) => kind,
-        Some(other) => return Err(NetError::Unusable(format!("a model is an embedder or a detector, not a {other}"))),
+        Some(other) => {
+            return Err(NetError::Unusable(format!("a model is an embedder or a detector, not a {other}")));
+        }
         None => look.kind()?,
     };
     notes.push(format!("{kind}, picture in {:?} as {:?} of {} px", look.port.name, look.layout, look.side));
@@ -232,7 +248,9 @@ struct Look {
 impl Look {
     fn at(brought: &Brought, told: &Told) -> Result<Self, NetError> {
         let json = |bytes: &Option<Vec<u8>>, name: &str| match bytes {
-            Some(bytes) => serde_json::from_slice(bytes).map_err(|e| NetError::Unusable(format!("{name}: {e}"))),
+            Some(bytes) => {
+                serde_json::from_slice(bytes).map_err(|e| NetError::Unusable(format!("{name}: {e}")))
+            }
             None => Ok(Value::Null),
         };
         let preprocessor = json(&brought.preprocessor, "preprocessor_config.json")?;
@@ -252,7 +270,10 @@ impl Look {
             [_, _, _, Some(3)] => Layout::Nhwc,
             [_, None, _, _] => Layout::Nchw,
             _ => {
-                return Err(NetError::Unusable(format!("input {:?} takes no picture of three colours", port.name)));
+                return Err(NetError::Unusable(format!(
+                    "input {:?} takes no picture of three colours",
+                    port.name
+                )));
             }
         };
         let sides = match (layout, &port.shape[..]) {
@@ -261,7 +282,9 @@ impl Look {
         };
         let fixed = match sides {
             [Some(h), Some(w)] if h != w => {
-                return Err(NetError::Unusable(format!("it takes pictures of {h} x {w}; only squares are given")));
+                return Err(NetError::Unusable(format!(
+                    "it takes pictures of {h} x {w}; only squares are given"
+                )));
             }
             [h, w] => h.or(w),
         };
@@ -301,7 +324,8 @@ impl Look {
                 Err(error) => _ = trouble.get_or_insert(error),
             }
         }
-        Err(trouble.unwrap_or_else(|| NetError::Unusable("no side from 16 to 2048 px can be given to it".into())))
+        Err(trouble
+            .unwrap_or_else(|| NetError::Unusable("no side from 16 to 2048 px can be given to it".into())))
     }
 
     fn pixels(&self, (mean, std): ([f32; 3], [f32; 3])) -> Pixels {
@@ -342,15 +366,24 @@ impl Look {
         if self.vector().is_some() {
             return Ok("embedder");
         }
-        Err(NetError::Unusable(format!("its outputs {} are neither vectors nor boxes known here", self.shapes())))
+        Err(NetError::Unusable(format!(
+            "its outputs {} are neither vectors nor boxes known here",
+            self.shapes()
+        )))
     }
 
     fn shapes(&self) -> String {
-        let told: Vec<String> = self.outputs.iter().map(|(name, a)| format!("{name} {:?}", a.shape)).collect();
+        let told: Vec<String> =
+            self.outputs.iter().map(|(name, a)| format!("{name} {:?}", a.shape)).collect();
         told.join(", ")
     }
 
-    fn mean_and_std(&self, told: &Told, family: Option<&str>, usual: ([f32; 3], [f32; 3])) -> Result<([f32; 3], [f32; 3]), NetError> {
+    fn mean_and_std(
+        &self,
+        told: &Told,
+        family: Option<&str>,
+        usual: ([f32; 3], [f32; 3]),
+    ) -> Result<([f32; 3], [f32; 3]), NetError> {
         let three = |name: &str| -> Option<[f32; 3]> {
             serde_json::from_value(self.preprocessor.get(name)?.clone()).ok()
         };
@@ -410,7 +443,9 @@ impl Look {
         self.outputs.iter().find_map(|(output, array)| {
             let &[1, count, width] = &array.shape[..] else { return None };
             let skip = (0..=MAX_SKIP).find(|&skip| {
-                count > skip && (count - skip).isqrt().pow(2) == count - skip && self.side % (count - skip).isqrt() == 0
+                count > skip
+                    && (count - skip).isqrt().pow(2) == count - skip
+                    && self.side.is_multiple_of((count - skip).isqrt())
             })?;
             let grid = (count - skip).isqrt();
             (grid >= 2 && width >= 4).then(|| Tokens { output: output.clone(), skip, grid, width })
@@ -440,7 +475,7 @@ impl Look {
             pooled(array.ok_or_else(|| NetError::Unusable("it gives no vector".into()))?, pool)
         };
         let cosine = cosine(&see(1)?, &see(2)?);
-        if !(cosine < 0.999_99) {
+        if !is_apart(cosine) {
             return Err(NetError::Unusable(format!(
                 "output {output:?} gives the same vector for two unlike pictures (cosine {cosine:.6})"
             )));
@@ -459,18 +494,33 @@ impl Look {
         let side = self.side;
         let margin = told.margin.unwrap_or(MARGIN);
         let architecture = crate::Architecture::OnnxEmbedder(OnnxEmbedder {
-            side, margin, pixels, output, pool, dim, tokens, text,
+            side,
+            margin,
+            pixels,
+            output,
+            pool,
+            dim,
+            tokens,
+            text,
         });
-        let architecture = serde_json::to_value(architecture).map_err(|e| NetError::BadCard(e.to_string()))?;
+        let architecture =
+            serde_json::to_value(architecture).map_err(|e| NetError::BadCard(e.to_string()))?;
         let card = self.card(told, "embedder", architecture, Vec::new());
         Ok((package(&card, files)?, notes))
     }
 
     /// The text tower, if there is one that fits the vectors of pictures.
-    fn text(&self, brought: &Brought, dim: usize, notes: &mut Vec<String>) -> Result<Option<TextTower>, NetError> {
+    fn text(
+        &self,
+        brought: &Brought,
+        dim: usize,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<TextTower>, NetError> {
         let own = brought.text.as_deref().map(Graph::open_in_rten).transpose()?;
         let graph = own.as_ref().unwrap_or(&self.graph);
-        let Some(outline) = Some(graph.outline()).filter(|o| own.is_some() || reads(o)) else { return Ok(None) };
+        let Some(outline) = Some(graph.outline()).filter(|o| own.is_some() || reads(o)) else {
+            return Ok(None);
+        };
         let Some(tokenizer) = &brought.tokenizer else {
             notes.push("a text tower, but no tokenizer.json beside it: words are not read".into());
             return Ok(None);
@@ -479,7 +529,8 @@ impl Look {
         let ids = outline.inputs.iter().filter(takes).find(|p| p.name.contains("id"));
         let ids = ids.or_else(|| outline.inputs.iter().find(takes));
         let ids = ids.ok_or_else(|| NetError::Unusable("the text tower takes no ids of words".into()))?;
-        let mask = outline.inputs.iter().filter(takes).find(|p| p.name.contains("mask")).map(|p| p.name.clone());
+        let mask =
+            outline.inputs.iter().filter(takes).find(|p| p.name.contains("mask")).map(|p| p.name.clone());
         let lengths: Vec<usize> = match ids.shape[1] {
             Some(fixed) => vec![fixed],
             None => Words::told_length(tokenizer).into_iter().chain(LENGTHS).collect(),
@@ -513,7 +564,7 @@ impl Look {
                 )));
             }
             let cosine = cosine(&one, &other);
-            if !(cosine < 0.999_99) {
+            if !is_apart(cosine) {
                 return Err(NetError::Unusable(format!(
                     "the text tower gives the same vector for unlike words (cosine {cosine:.6}); is the tokenizer its own?"
                 )));
@@ -527,7 +578,10 @@ impl Look {
                 output: output.name.clone(),
             }));
         }
-        Err(trouble.map_or_else(|| NetError::Unusable("no length of text can be given to it".into()), NetError::from))
+        Err(trouble.map_or_else(
+            || NetError::Unusable("no length of text can be given to it".into()),
+            NetError::from,
+        ))
     }
 
     /// What the outputs mean as boxes, and which they are.
@@ -539,13 +593,15 @@ impl Look {
         let corners = all.clone().find(|&i| matches!(shape(i), [1, _, 4]));
         let told = told.and_then(|family| serde_json::from_value::<Boxes>(json!(family)).ok());
         if let Some(corners) = corners {
-            let flat: Vec<usize> = all.clone().filter(|&i| shape(i).len() == 2 && shape(i)[1] == shape(corners)[1]).collect();
+            let flat: Vec<usize> =
+                all.clone().filter(|&i| shape(i).len() == 2 && shape(i)[1] == shape(corners)[1]).collect();
             let labels = flat.iter().copied().find(|&i| name(i).contains("label") || is_int(i));
             let scores = flat.iter().copied().find(|&i| Some(i) != labels);
             if let (Some(labels), Some(scores)) = (labels, scores) {
                 return Some((Boxes::Deployed, vec![name(labels), name(corners), name(scores)]));
             }
-            let beside = |i: &usize| *i != corners && matches!(shape(*i), [1, q, _] if *q == shape(corners)[1]);
+            let beside =
+                |i: &usize| *i != corners && matches!(shape(*i), [1, q, _] if *q == shape(corners)[1]);
             let logits = all.clone().find(beside)?;
             let softmax = self.config.get("model_type").and_then(Value::as_str).is_some_and(|kind| {
                 matches!(kind, "detr" | "yolos" | "conditional_detr_softmax" | "table-transformer")
@@ -560,7 +616,9 @@ impl Look {
             let &[1, a, b] = shape(i) else { return None };
             let boxes = match (a, b) {
                 _ if told.is_some() => told?,
-                (_, 6) if (1..=1000).contains(&a) && noted.is_none_or(|n| n + 4 != 6 || !known(a)) => Boxes::Final,
+                (_, 6) if (1..=1000).contains(&a) && noted.is_none_or(|n| n + 4 != 6 || !known(a)) => {
+                    Boxes::Final
+                }
                 _ if known(b) && a > 4 => Boxes::YoloColumns,
                 _ if known(a) && noted.is_some_and(|n| b == n + 4) => Boxes::YoloRows,
                 _ if known(a) && b > 5 => Boxes::YoloObjectness,
@@ -579,7 +637,10 @@ impl Look {
         mut notes: Vec<String>,
     ) -> Result<(Package, Vec<String>), NetError> {
         let (boxes, outputs) = self.boxes(family).ok_or_else(|| {
-            NetError::Unusable(format!("its outputs {} are no boxes known here; --family tells what they are", self.shapes()))
+            NetError::Unusable(format!(
+                "its outputs {} are no boxes known here; --family tells what they are",
+                self.shapes()
+            ))
         })?;
         let usual = if boxes == Boxes::DetrSoftmax { IMAGENET } else { PLAIN };
         let pixels = self.pixels(self.mean_and_std(told, family, usual)?);
@@ -597,7 +658,8 @@ impl Look {
         };
         let mut categories = told.categories.clone();
         if categories.is_empty() {
-            categories = self.graph.outline().notes.get("names").map(|names| listed(names)).unwrap_or_default();
+            categories =
+                self.graph.outline().notes.get("names").map(|names| listed(names)).unwrap_or_default();
         }
         if categories.is_empty() {
             categories = labels(&self.config);
@@ -613,11 +675,16 @@ impl Look {
             }
             _ => {}
         }
-        notes.push(format!("boxes as {boxes:?} from {}, {} categories", outputs.join(", "), categories.len()));
+        notes.push(format!(
+            "boxes as {boxes:?} from {}, {} categories",
+            outputs.join(", "),
+            categories.len()
+        ));
         let size = self.size.clone();
         let architecture =
             crate::Architecture::OnnxDetector(OnnxDetector { side: self.side, pixels, size, boxes, outputs });
-        let architecture = serde_json::to_value(architecture).map_err(|e| NetError::BadCard(e.to_string()))?;
+        let architecture =
+            serde_json::to_value(architecture).map_err(|e| NetError::BadCard(e.to_string()))?;
         let card = self.card(told, "detector", architecture, categories);
         Ok((package(&card, vec![(MODEL, brought.model)])?, notes))
     }
@@ -651,10 +718,8 @@ fn listed(names: &str) -> Vec<String> {
 /// `id2label` of a `config.json`, in the order of its numbers.
 fn labels(config: &Value) -> Vec<String> {
     let Some(map) = config.get("id2label").and_then(Value::as_object) else { return Vec::new() };
-    let mut all: Vec<(usize, String)> = map
-        .iter()
-        .filter_map(|(id, name)| Some((id.parse().ok()?, name.as_str()?.to_owned())))
-        .collect();
+    let mut all: Vec<(usize, String)> =
+        map.iter().filter_map(|(id, name)| Some((id.parse().ok()?, name.as_str()?.to_owned()))).collect();
     all.sort_unstable();
     all.into_iter().map(|(_, name)| name).collect()
 }
@@ -671,6 +736,11 @@ fn drawn(side: usize, seed: u32) -> Photo {
         (127.5 + 127.0 * (phase * 4.0 + c as f32 * seed as f32).sin()) as u8
     };
     Photo::new(side as u32, side as u32, (0..side * side * 3).map(wave).collect())
+}
+
+/// Whether two vectors with this cosine say different things; vectors of no length (NaN) say none.
+fn is_apart(cosine: f32) -> bool {
+    cosine < 0.999_99
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f32 {

@@ -6,8 +6,8 @@ use twinset_photo::Photo;
 use crate::architecture::{LOCAL_DIM, MODEL, TEXT_MODEL, TOKENIZER};
 use crate::package::signed_unit;
 use crate::{
-    Architecture, Boxes, EmbedderOutput, FeatureMap, Layout, NetError, OnnxDetector, OnnxEmbedder, Package, Pixels,
-    Pool, TextTower, Tokens,
+    Architecture, Boxes, EmbedderOutput, FeatureMap, Layout, NetError, OnnxDetector, OnnxEmbedder, Package,
+    Pixels, Pool, TextTower, Tokens,
 };
 
 /// Which engine may take a graph.
@@ -60,7 +60,8 @@ impl BroughtEmbedder {
         let take_here = if both { Take::Rten } else { take };
         let graph = open(file(package, MODEL), &[&plan.pixels.input], take_here)?;
         let reader = plan.text.clone().map(|tower| {
-            let inputs: Vec<&str> = [Some(tower.ids.as_str()), tower.mask.as_deref()].into_iter().flatten().collect();
+            let inputs: Vec<&str> =
+                [Some(tower.ids.as_str()), tower.mask.as_deref()].into_iter().flatten().collect();
             let own = tower.own_graph.then(|| open(file(package, TEXT_MODEL), &inputs, take)).transpose()?;
             let words = Words::read(file(package, TOKENIZER), tower.length)?;
             Ok::<_, NetError>(Reader { own, words, tower })
@@ -123,7 +124,9 @@ impl BroughtEmbedder {
         let parts = arrays.next();
         let local = match &plan.tokens {
             Some(tokens) => self.local(tokens, parts.as_ref().unwrap_or(&whole))?,
-            None => FeatureMap { channels: LOCAL_DIM + 1, height: 1, width: 1, data: vec![0.0; LOCAL_DIM + 1] },
+            None => {
+                FeatureMap { channels: LOCAL_DIM + 1, height: 1, width: 1, data: vec![0.0; LOCAL_DIM + 1] }
+            }
         };
         let embedding = pooled(whole, plan.pool)?;
         Ok(EmbedderOutput { embedding, category: Vec::new(), pattern: Vec::new(), local })
@@ -136,7 +139,9 @@ impl BroughtEmbedder {
         let numbers = array.clone().into_floats();
         if numbers.len() != (tokens.skip + places) * width {
             let shape = &array.shape;
-            return Err(NetError::Unusable(format!("its tokens have shape {shape:?}, the card says another")));
+            return Err(NetError::Unusable(format!(
+                "its tokens have shape {shape:?}, the card says another"
+            )));
         }
         let mut rows: Vec<f32> = numbers[tokens.skip * width..].to_vec();
         let mean: Vec<f32> =
@@ -240,7 +245,8 @@ impl BroughtDetector {
     /// As [`BroughtEmbedder::run`].
     #[must_use]
     pub fn run(&self, photo: &Photo) -> Vec<Array> {
-        self.try_run(photo).unwrap_or_else(|error| panic!("a brought model ran before and fails now: {error}"))
+        self.try_run(photo)
+            .unwrap_or_else(|error| panic!("a brought model ran before and fails now: {error}"))
     }
 
     fn try_run(&self, photo: &Photo) -> Result<Vec<Array>, NetError> {
@@ -266,7 +272,11 @@ pub(crate) fn fits(boxes: Boxes, outputs: &[Array]) -> Result<(), NetError> {
         (Boxes::Deployed, [[1, a], [1, b, 4], [1, c]]) => a == b && b == c,
         _ => false,
     };
-    if fit { Ok(()) } else { Err(NetError::Unusable(format!("outputs of shapes {shapes:?} are not {boxes:?}"))) }
+    if fit {
+        Ok(())
+    } else {
+        Err(NetError::Unusable(format!("outputs of shapes {shapes:?} are not {boxes:?}")))
+    }
 }
 
 /// A photo as a graph wants it.
@@ -280,9 +290,10 @@ pub(crate) fn picture(photo: &Photo, side: usize, pixels: &Pixels) -> Array {
     let number = |c: usize, byte: u8| (f32::from(byte) / 255.0 - pixels.mean[c]) / pixels.std[c];
     let rgb = photo.rgb();
     match pixels.layout {
-        Layout::Nhwc => {
-            Array::float(&[1, side, side, 3], rgb.iter().enumerate().map(|(i, &b)| number(i % 3, b)).collect())
-        }
+        Layout::Nhwc => Array::float(
+            &[1, side, side, 3],
+            rgb.iter().enumerate().map(|(i, &b)| number(i % 3, b)).collect(),
+        ),
         Layout::Nchw => {
             let channel = |c: usize| rgb.iter().skip(c).step_by(3).map(move |&b| number(c, b));
             Array::float(&[1, 3, side, side], (0..3).flat_map(channel).collect())

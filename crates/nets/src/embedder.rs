@@ -67,11 +67,7 @@ impl EmbedderNet {
             if package.is_brought() && package.card().kind == KIND {
                 return Err(NetError::NotOurs { name });
             }
-            return Err(NetError::WrongKind {
-                name,
-                found: package.card().kind.clone(),
-                expected: KIND,
-            });
+            return Err(NetError::WrongKind { name, found: package.card().kind.clone(), expected: KIND });
         };
         let plan = Planner { package, kernel };
         let backbone = plan.backbone(architecture.side, &architecture.stages);

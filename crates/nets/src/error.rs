@@ -4,7 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
     /// The disk could not give us the file.
-    #[error("{path}: {source}; a model package is a folder with card.json and weights.safetensors or model.onnx")]
+    #[error(
+        "{path}: {source}; a model package is a folder with card.json and weights.safetensors or model.onnx"
+    )]
     Unreadable {
         /// The file as asked for.
         path: String,
@@ -66,7 +68,9 @@ pub enum NetError {
     #[error("the model is refused: {0}")]
     Refused(String),
     /// A brought model where only our own architectures are taken.
-    #[error("{name:?} is a brought model; it can be searched with, but not trained further: use it as a teacher")]
+    #[error(
+        "{name:?} is a brought model; it can be searched with, but not trained further: use it as a teacher"
+    )]
     NotOurs {
         /// Name on the card.
         name: String,

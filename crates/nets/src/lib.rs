@@ -25,7 +25,8 @@ mod simd;
 mod window;
 
 pub use architecture::{
-    Architecture, Boxes, GflLite, Layout, OnnxDetector, OnnxEmbedder, Pixels, Pool, RepVggLite, TextTower, Tokens,
+    Architecture, Boxes, GflLite, Layout, OnnxDetector, OnnxEmbedder, Pixels, Pool, RepVggLite, TextTower,
+    Tokens,
 };
 pub use bring::{Brought, Told, bring};
 pub use brought::{BroughtDetector, BroughtEmbedder};

@@ -120,7 +120,10 @@ impl Package {
         let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
         if names != architecture.files() || names == [WEIGHTS] {
             let wanted = architecture.files().join(", ");
-            return Err(NetError::BadCard(format!("the card asks for {wanted}, there is {}", names.join(", "))));
+            return Err(NetError::BadCard(format!(
+                "the card asks for {wanted}, there is {}",
+                names.join(", ")
+            )));
         }
         // Lengths first: no two sets of files hash as the same bytes.
         let mut hasher = blake3::Hasher::new();
@@ -363,10 +366,12 @@ fn limit(what: &'static str, found: u64, limit: u64) -> Result<(), NetError> {
 pub(crate) fn read_inside(dir: &Path, name: &str, what: &'static str, max: u64) -> Result<Vec<u8>, NetError> {
     let path = dir.join(name);
     let unreadable = |source| NetError::Unreadable { path: path.display().to_string(), source };
-    let (folder, file) =
-        (dir.canonicalize().map_err(unreadable)?, path.canonicalize().map_err(unreadable)?);
+    let (folder, file) = (dir.canonicalize().map_err(unreadable)?, path.canonicalize().map_err(unreadable)?);
     if !file.starts_with(&folder) {
-        return Err(NetError::Outside { path: path.display().to_string(), leads_to: file.display().to_string() });
+        return Err(NetError::Outside {
+            path: path.display().to_string(),
+            leads_to: file.display().to_string(),
+        });
     }
     read(&file, what, max)
 }

@@ -13,13 +13,18 @@ fn words_become_the_ids_that_their_tower_learned_with() {
     let expected = &expected()["tokens"];
     for (name, length, filled) in [("tokenizer", 12, true), ("byte_pairs", 40, false)] {
         let words = Words::read(&file(&format!("{name}.json")), length).unwrap();
-        for (text, wanted) in expected["texts"].as_array().unwrap().iter().zip(expected[name].as_array().unwrap()) {
+        for (text, wanted) in
+            expected["texts"].as_array().unwrap().iter().zip(expected[name].as_array().unwrap())
+        {
             let (found, mask) = words.ids(text.as_str().unwrap()).unwrap();
             let wanted = ids(wanted);
             assert_eq!((found.len(), mask.len()), (length, length));
             assert_eq!(found[..wanted.len()], wanted, "{name}: {text}");
             if !filled {
-                assert!(mask[..wanted.len()].iter().all(|&m| m == 1) && mask[wanted.len()..].iter().all(|&m| m == 0));
+                assert!(
+                    mask[..wanted.len()].iter().all(|&m| m == 1)
+                        && mask[wanted.len()..].iter().all(|&m| m == 0)
+                );
             }
         }
     }

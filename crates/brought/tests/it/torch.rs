@@ -78,7 +78,11 @@ fn exported_graphs_agree_with_pytorch() {
         }
     }
     let graph = Graph::open_in_rten(&file("clip_text.onnx")).unwrap();
-    assert_near("clip's words", run(&graph, &[("input_ids", ids())], "text_embeds"), &expected["clip"]["text"]);
+    assert_near(
+        "clip's words",
+        run(&graph, &[("input_ids", ids())], "text_embeds"),
+        &expected["clip"]["text"],
+    );
 }
 
 #[test]

@@ -109,7 +109,9 @@ fn card(package: &Package) -> anyhow::Result<Value> {
     let engine = match package.architecture() {
         Architecture::OnnxEmbedder(_) => BroughtEmbedder::new(package)?.engine(),
         Architecture::OnnxDetector(_) => BroughtDetector::new(package)?.engine(),
-        Architecture::RepVggLite(_) | Architecture::GflLite(_) => format!("our own kernels ({:?})", Kernel::best()),
+        Architecture::RepVggLite(_) | Architecture::GflLite(_) => {
+            format!("our own kernels ({:?})", Kernel::best())
+        }
     };
     let mut card = serde_json::to_value(package.card())?;
     if let Some(card) = card.as_object_mut() {
@@ -131,7 +133,8 @@ fn import(args: &ModelImport, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Do
             }
         } else {
             let brought = Brought::gather(path, args.text.as_deref(), args.tokenizer.as_deref())?;
-            let stem = path.canonicalize().ok().and_then(|p| Some(p.file_stem()?.to_string_lossy().into_owned()));
+            let stem =
+                path.canonicalize().ok().and_then(|p| Some(p.file_stem()?.to_string_lossy().into_owned()));
             let told = told(&args.told, stem.unwrap_or_else(|| "brought".to_owned()), None);
             kept.push(quarantine.bring(brought, &told).with_context(|| format!("model {}", path.display()))?);
         }
@@ -188,18 +191,25 @@ fn pull(args: &ModelPull, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> 
     let names: Vec<&str> = revision.files.iter().map(|file| file.path.as_str()).collect();
     let chosen = Brought::choose(&names, args.file.as_deref());
     if chosen.is_empty() {
-        let graphs: Vec<&str> = names.into_iter().filter(|n| n.ends_with(".onnx") || n.ends_with(".safetensors")).collect();
+        let graphs: Vec<&str> =
+            names.into_iter().filter(|n| n.ends_with(".onnx") || n.ends_with(".safetensors")).collect();
         anyhow::bail!(
             "{} holds no graph or weights under a usual name; --file names one of: {}",
             args.id,
             graphs.join(", ")
         );
     }
-    let safe = |path: &str| {
-        Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)))
-    };
-    anyhow::ensure!(chosen.iter().all(|path| safe(path)), "the hub lists paths that lead out of the model's folder");
-    let folder = session::home(home)?.join("pulled").join(format!("{}--{}", args.id.replace('/', "--"), revision.commit));
+    let safe =
+        |path: &str| Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    anyhow::ensure!(
+        chosen.iter().all(|path| safe(path)),
+        "the hub lists paths that lead out of the model's folder"
+    );
+    let folder = session::home(home)?.join("pulled").join(format!(
+        "{}--{}",
+        args.id.replace('/', "--"),
+        revision.commit
+    ));
     let files: Vec<_> = revision.files.iter().filter(|file| chosen.contains(&file.path.as_str())).collect();
     let total = files.iter().filter_map(|file| file.size).sum();
     let progress = Progress::new(ui, &args.id, "bytes", total);
@@ -209,14 +219,21 @@ fn pull(args: &ModelPull, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> 
         std::fs::create_dir_all(to.parent().unwrap_or(&folder))?;
         // Only what had the right digest got its name.
         if !to.exists() {
-            hub.fetch(&args.id, &revision.commit, file, &to, &mut |there| progress.set(before + there, total), &stop)
-                .map_err(|error| match error {
-                    HubError::Fetch { source: FetchError::Stopped, .. } => {
-                        let resume = Some(format!("twinset model pull {} --revision {}", args.id, args.revision));
-                        anyhow::Error::from(Stopped { done: "what was fetched is kept".into(), resume })
-                    }
-                    other => other.into(),
-                })?;
+            hub.fetch(
+                &args.id,
+                &revision.commit,
+                file,
+                &to,
+                &mut |there| progress.set(before + there, total),
+                &stop,
+            )
+            .map_err(|error| match error {
+                HubError::Fetch { source: FetchError::Stopped, .. } => {
+                    let resume = Some(format!("twinset model pull {} --revision {}", args.id, args.revision));
+                    anyhow::Error::from(Stopped { done: "what was fetched is kept".into(), resume })
+                }
+                other => other.into(),
+            })?;
         }
         before += file.size.unwrap_or(0);
     }

@@ -21,11 +21,22 @@ fn a_brought_embedder_answers_photos_and_words() {
     assert!(told.contains("reads no words") && told.contains("twinset model import"), "{told}");
     assert!(house.run(&["search", "-c", "shop"]).ended(2).stderr().contains("--text"));
 
-    let (model, tower, tokenizer) = (testdata("clip.onnx"), testdata("clip_text.onnx"), testdata("tokenizer.json"));
+    let (model, tower, tokenizer) =
+        (testdata("clip.onnx"), testdata("clip_text.onnx"), testdata("tokenizer.json"));
     let kept = house
         .run(&[
-            "model", "import", text(&model), "--text", text(&tower), "--tokenizer", text(&tokenizer), "--name",
-            "small-clip", "--licence", "none", "--json",
+            "model",
+            "import",
+            text(&model),
+            "--text",
+            text(&tower),
+            "--tokenizer",
+            text(&tokenizer),
+            "--name",
+            "small-clip",
+            "--licence",
+            "none",
+            "--json",
         ])
         .ended(0)
         .json();
@@ -36,7 +47,10 @@ fn a_brought_embedder_answers_photos_and_words() {
     assert_eq!(card["architecture"]["dim"], 12);
     assert_eq!(card["architecture"]["tokens"]["grid"], 3);
     assert_eq!(card["architecture"]["text"]["length"], 12);
-    assert!(card["engine"].as_str().is_some_and(|e| e.contains("rten") || e.contains("ONNX Runtime")), "{card}");
+    assert!(
+        card["engine"].as_str().is_some_and(|e| e.contains("rten") || e.contains("ONNX Runtime")),
+        "{card}"
+    );
 
     let before = house.run(&["search", text(&photo), "-c", "shop", "--json"]).ended(0).json();
     let used = house.run(&["model", "use", "small-clip", "-c", "shop", "--force", "--json"]).ended(0).json();
@@ -46,15 +60,19 @@ fn a_brought_embedder_answers_photos_and_words() {
     assert_eq!(found["model"], used["model"]);
     assert_eq!(found["hits"][0]["product"], "demo-0001", "the very same picture: {found}");
     let search = |words: &str| {
-        let answer = house.run(&["search", "-c", "shop", "--text", words, "-k", "4", "--json"]).ended(0).json();
+        let answer =
+            house.run(&["search", "-c", "shop", "--text", words, "-k", "4", "--json"]).ended(0).json();
         let hits = answer["hits"].as_array().unwrap();
-        hits.iter().map(|hit| (hit["product"].to_string(), hit["global"].as_f64().unwrap())).collect::<Vec<_>>()
+        hits.iter()
+            .map(|hit| (hit["product"].to_string(), hit["global"].as_f64().unwrap()))
+            .collect::<Vec<_>>()
     };
     let (red, blue) = (search("a red dress"), search("blue shirt"));
     assert_eq!(red.len(), 4);
     assert!(red.is_sorted_by(|a, b| a.1 >= b.1), "{red:?}");
     assert_ne!(red, blue, "words that do not matter are not read");
-    let both = house.run(&["search", text(&photo), "-c", "shop", "--text", "a red dress", "--json"]).ended(0).json();
+    let both =
+        house.run(&["search", text(&photo), "-c", "shop", "--text", "a red dress", "--json"]).ended(0).json();
     assert!(both["hits"][0]["global"].as_f64() < found["hits"][0]["global"].as_f64(), "{both}");
 
     house.run(&["model", "rollback", "-c", "shop"]).ended(0);
@@ -110,13 +128,15 @@ fn a_brought_detector_chooses_what_is_embedded() {
     house.run(&["import", text(&pictures), "-c", "shop", "--quiet"]).ended(0);
     let file = house.write("yolo.onnx", one_garment());
     house.run(&["model", "import", text(&file)]).ended(0);
-    let wrong = house.run(&["model", "import", text(&file), "--categories", "bag,dress,hat"]).ended(1).stderr();
+    let wrong =
+        house.run(&["model", "import", text(&file), "--categories", "bag,dress,hat"]).ended(1).stderr();
     assert!(wrong.contains("2 classes") && wrong.contains("3 categories"), "{wrong}");
     house.run(&["model", "use", "yolo", "-c", "shop", "--force"]).ended(0);
     let photo = house.photo(1);
     let found = house.run(&["search", text(&photo), "-c", "shop", "--json"]).ended(0).json();
     assert_eq!(found["query"]["category"], "dress", "{found}");
-    let place: Vec<f64> = found["query"]["box"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+    let place: Vec<f64> =
+        found["query"]["box"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
     // 720 x 900 is shown centred in 64 x 64: 14.0625 pixels each, 90 of grey at either side.
     let right = [20.0 * 14.0625 - 90.0, 16.0 * 14.0625, 24.0 * 14.0625, 32.0 * 14.0625];
     assert!(place.iter().zip(right).all(|(a, b)| (a - b).abs() < 3.0), "{place:?} {right:?}");

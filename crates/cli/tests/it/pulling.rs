@@ -47,12 +47,20 @@ fn hub(breaks: usize, wrong_digest: bool) -> Hub {
                     model.len(),
                     model.len()
                 );
-                let _ = write!(to, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{list}", list.len());
+                let _ = write!(
+                    to,
+                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{list}",
+                    list.len()
+                );
             } else if path == format!("/shop/small/resolve/{COMMIT}/onnx/vision_model.onnx") {
-                let _ = write!(to, "HTTP/1.1 302 Found\r\nlocation: /store/7\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let _ = write!(
+                    to,
+                    "HTTP/1.1 302 Found\r\nlocation: /store/7\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                );
             } else if path == "/store/7" {
                 asked.lock().unwrap().push(range.clone().unwrap_or_default());
-                let from: usize = range.and_then(|r| r.trim_end_matches('-').trim().parse().ok()).unwrap_or(0);
+                let from: usize =
+                    range.and_then(|r| r.trim_end_matches('-').trim().parse().ok()).unwrap_or(0);
                 let rest = &model[from.min(model.len())..];
                 let status = if from > 0 { "206 Partial Content" } else { "200 OK" };
                 let _ = write!(
@@ -62,10 +70,12 @@ fn hub(breaks: usize, wrong_digest: bool) -> Hub {
                     model.len() - 1,
                     model.len()
                 );
-                let broken = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
+                let broken =
+                    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
                 let _ = to.write_all(if broken { &rest[..rest.len() / 2] } else { rest });
             } else {
-                let _ = write!(to, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let _ =
+                    write!(to, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             }
         }
     });
@@ -92,7 +102,8 @@ fn a_pull_goes_on_where_it_broke_off_and_checks_what_it_got() {
 fn what_is_not_what_was_announced_is_thrown_away() {
     let house = House::new();
     let hub = hub(0, true);
-    let told = house.run(&["model", "pull", "shop/small", "--hub", &hub.address, "--quiet"]).ended(1).stderr();
+    let told =
+        house.run(&["model", "pull", "shop/small", "--hub", &hub.address, "--quiet"]).ended(1).stderr();
     assert!(told.contains("is not what the hub announced"), "{told}");
     let left = house.path("home/pulled").join(format!("shop--small--{COMMIT}/onnx"));
     assert_eq!(std::fs::read_dir(left).unwrap().count(), 0);

@@ -104,7 +104,12 @@ fn detector(outputs: &[(&str, &[usize], bool)], note: Option<&str>) -> Vec<u8> {
 fn detectors_are_recognised_by_their_outputs() {
     let cells = 64 + 16 + 4;
     for (outputs, note, boxes, categories) in [
-        (&[("output0", &[1, 6, cells][..], false)][..], Some("{0: 'bag', 1: 'dress'}"), Boxes::YoloColumns, 2),
+        (
+            &[("output0", &[1, 6, cells][..], false)][..],
+            Some("{0: 'bag', 1: 'dress'}"),
+            Boxes::YoloColumns,
+            2,
+        ),
         (&[("output0", &[1, cells, 6], false)], Some("{0: 'bag', 1: 'dress'}"), Boxes::YoloRows, 2),
         (&[("output", &[1, 3 * cells, 8], false)], None, Boxes::YoloObjectness, 3),
         (&[("output0", &[1, 300, 6], false)], None, Boxes::Final, 80),
@@ -188,7 +193,8 @@ fn what_would_take_gigabytes_is_refused() {
 fn weights_outside_the_file_are_not_read() {
     // A tensor's field 13 with the key `location`, field 14 saying that it lies outside.
     let entry = |key: &str, value: &str| {
-        let field = |number: u8, text: &str| [&[number << 3 | 2, text.len() as u8][..], text.as_bytes()].concat();
+        let field =
+            |number: u8, text: &str| [&[number << 3 | 2, text.len() as u8][..], text.as_bytes()].concat();
         let inner = [field(1, key), field(2, value)].concat();
         [vec![13 << 3 | 2, inner.len() as u8], inner].concat()
     };
@@ -245,9 +251,10 @@ impl Chance {
 
 fn mutated_files_never_take_the_program_down() {
     let count = std::env::var("TWINSET_HOSTILE").ok().and_then(|n| n.parse().ok()).unwrap_or(120);
-    let good: Vec<(Vec<u8>, bool)> = [("clip.onnx", false), ("dinov2.onnx", false), ("vit.safetensors", true)]
-        .map(|(name, weights)| (testdata(name), weights))
-        .into();
+    let good: Vec<(Vec<u8>, bool)> =
+        [("clip.onnx", false), ("dinov2.onnx", false), ("vit.safetensors", true)]
+            .map(|(name, weights)| (testdata(name), weights))
+            .into();
     let (mut refused, mut taken) = (0, 0);
     for seed in 0..count {
         let mut chance = Chance(seed);
