@@ -360,6 +360,9 @@ impl Look {
 
     /// By the shapes of its outputs, or what its makers noted.
     fn kind(&self) -> Result<&'static str, NetError> {
+        if self.outputs.iter().any(|(name, _)| VECTORS.contains(&name.as_str())) {
+            return Ok("embedder");
+        }
         if self.boxes(None).is_some() {
             return Ok("detector");
         }
