@@ -420,8 +420,12 @@ impl Vision {
             given.push(g.weights(&[width], &bias));
         }
         let given: Vec<&str> = given.iter().map(String::as_str).collect();
-        let stride = vec![self.patch as i64; 2];
-        let patches = g.node("Conv", &given, &[("strides", Attribute::Ints(stride))]);
+        let told = [
+            ("strides", Attribute::Ints(vec![self.patch as i64; 2])),
+            ("dilations", Attribute::Ints(vec![1, 1])),
+            ("pads", Attribute::Ints(vec![0; 4])),
+        ];
+        let patches = g.node("Conv", &given, &told);
         let shape = g.ints(&[1, width as i64, (grid * grid) as i64]);
         let patches = g.node("Reshape", &[&patches, &shape], &[]);
         let patches = g.node("Transpose", &[&patches], &[("perm", Attribute::Ints(vec![0, 2, 1]))]);
@@ -429,7 +433,8 @@ impl Vision {
         let positions_name = name(positions_name(style));
         let positions = w.get(&positions_name, &w.shape(&positions_name)?)?;
         let (of_class, of_patches) = positions.split_at(if self.class_token { width } else { 0 });
-        let of_patches = interpolated(of_patches, width, self.trained_grid, grid);
+        let cubic = if self.registers > 0 { Cubic::Smooth } else { Cubic::Sharp };
+        let of_patches = interpolated(of_patches, width, self.trained_grid, grid, cubic);
         let of_patches = g.weights(&[1, grid * grid, width], &of_patches);
         let mut x = g.node("Add", &[&patches, &of_patches], &[]);
         let mut before = Vec::new();
@@ -596,27 +601,54 @@ impl Text {
     }
 }
 
-/// Positions of `from` x `from` places brought to `to` x `to`: bicubic with a = -0.75, edges repeated, as PyTorch's
-/// `interpolate` without aligned corners.
-fn interpolated(positions: &[f32], width: usize, from: usize, to: usize) -> Vec<f32> {
+/// How positions are brought to another grid.
+#[derive(Clone, Copy, PartialEq)]
+enum Cubic {
+    /// PyTorch's `interpolate` (bicubic, a = -0.75, edges repeated).
+    Sharp,
+    /// The same with `antialias` (a = -0.5, as wide as a step, edges left out): DINOv2 with registers.
+    Smooth,
+}
+
+impl Cubic {
+    /// Source places and weights of place `i` of `to`.
+    fn taps(self, i: usize, from: usize, to: usize) -> Vec<(usize, f32)> {
+        let step = from as f32 / to as f32;
+        let (a, wide) = match self {
+            Self::Sharp => (-0.75, 1.0),
+            Self::Smooth => (-0.5, step.max(1.0)),
+        };
+        let weight = |x: f32| match x.abs() {
+            x if x < 1.0 => ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0,
+            x if x < 2.0 => ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a,
+            _ => 0.0,
+        };
+        let centre = (i as f32 + 0.5) * step - 0.5;
+        let reach = (2.0 * wide).ceil() as i64;
+        let near = (centre.floor() as i64 - reach..=centre.floor() as i64 + reach + 1)
+            .map(|place| (place, weight((place as f32 - centre) / wide)))
+            .filter(|(_, w)| *w != 0.0);
+        let last = from as i64 - 1;
+        match self {
+            Self::Sharp => near.map(|(place, w)| (place.clamp(0, last) as usize, w)).collect(),
+            Self::Smooth => {
+                let inside: Vec<(i64, f32)> = near.filter(|(place, _)| (0..=last).contains(place)).collect();
+                let sum: f32 = inside.iter().map(|(_, w)| w).sum();
+                inside.into_iter().map(|(place, w)| (place as usize, w / sum)).collect()
+            }
+        }
+    }
+}
+
+/// Positions of `from` x `from` places brought to `to` x `to`.
+fn interpolated(positions: &[f32], width: usize, from: usize, to: usize, cubic: Cubic) -> Vec<f32> {
     if from == to {
         return positions.to_vec();
     }
-    let near = |x: f32| ((-0.75 + 2.0) * x - (-0.75 + 3.0)) * x * x + 1.0;
-    let far = |x: f32| ((-0.75 * x + 3.75) * x - 6.0) * x + 3.0;
-    let taps = |i: usize| {
-        let at = (i as f32 + 0.5) * from as f32 / to as f32 - 0.5;
-        let t = at - at.floor();
-        let weights = [far(t + 1.0), near(t), near(1.0 - t), far(2.0 - t)];
-        let first = at.floor() as i64 - 1;
-        std::array::from_fn::<_, 4, _>(|k| {
-            ((first + k as i64).clamp(0, from as i64 - 1) as usize, weights[k])
-        })
-    };
     let mut out = vec![0.0; to * to * width];
     for (place, row) in out.chunks_exact_mut(width).enumerate() {
-        for (y, down) in taps(place / to) {
-            for (x, across) in taps(place % to) {
+        for (y, down) in cubic.taps(place / to, from, to) {
+            for (x, across) in cubic.taps(place % to, from, to) {
                 let source = &positions[(y * from + x) * width..][..width];
                 row.iter_mut().zip(source).for_each(|(o, s)| *o += down * across * s);
             }
