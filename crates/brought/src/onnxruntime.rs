@@ -66,9 +66,7 @@ impl Library {
     fn load(path: &Path) -> Result<Self, String> {
         let builder = ort::init_from(path).map_err(|e| e.to_string())?;
         let environment = builder.with_name("twinset").build().map_err(|e| e.to_string())?;
-        let info = ort::info();
-        let version = info.split("git-branch=").nth(1).and_then(|rest| rest.split(',').next());
-        let name = format!("ONNX Runtime {} ({})", version.unwrap_or_default(), path.display());
+        let name = format!("ONNX Runtime ({})", path.display());
         Ok(Self { environment, name })
     }
 
