@@ -375,8 +375,8 @@ pub(crate) struct List {
 
 #[derive(Debug, Args)]
 pub(crate) struct Search {
-    /// A photo (`-`: stdin)
-    pub(crate) photo: PathBuf,
+    /// A photo (`-`: stdin); may be left out with --text
+    pub(crate) photo: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) of: InCatalogue,
     /// Products wanted
@@ -394,8 +394,8 @@ pub(crate) struct Search {
     /// Compare with every picture, whatever the index
     #[arg(long)]
     pub(crate) exact: bool,
-    /// Words with the photo; the models of this version read none
-    #[arg(long, value_name = "WORDS")]
+    /// Words, alone or with the photo; for catalogues whose model has a text tower
+    #[arg(long, value_name = "WORDS", required_unless_present = "photo")]
     pub(crate) text: Option<String>,
 }
 
@@ -685,16 +685,93 @@ pub(crate) enum Model {
         /// of one that is kept in the home [default: both inside]
         which: Option<String>,
     },
-    /// Keep packages in the home, so that they can be used by name
-    Import {
-        /// Folder of a package, or of two named `detector` and `embedder`
-        #[arg(required = true)]
-        folders: Vec<PathBuf>,
-    },
+    /// Keep a model in the home, so that it can be used by name: our own packages, ONNX files, vision transformers
+    Import(ModelImport),
+    /// Bring a model from a model hub, and keep it
+    Pull(ModelPull),
     /// Take other models into use: build beside, compare, swap
     Use(ModelUse),
     /// Go back to the models that were in use before
     Rollback(InCatalogue),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelImport {
+    /// Folder of a package, or of two named `detector` and `embedder`; an ONNX file or model.safetensors of a vision
+    /// transformer, or a folder laid out as models are published
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// ONNX file of the text tower [default: text_model.onnx beside the model]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) text: Option<PathBuf>,
+    /// How words become ids [default: tokenizer.json beside the model]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tokenizer: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) told: ModelTold,
+}
+
+/// What a brought model does not tell itself.
+#[derive(Debug, Args)]
+pub(crate) struct ModelTold {
+    /// Name for its card [default: the file's or the hub's]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// `embedder` or `detector` [default: by its outputs]
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// How it takes pixels: `clip`, `siglip`, `imagenet`, `half` or `plain`; of a detector what its outputs are:
+    /// `yolo-columns`, `yolo-rows`, `yolo-objectness`, `final`, `detr`, `detr-softmax`, `deployed` [default: found out]
+    #[arg(long)]
+    pub(crate) family: Option<String>,
+    /// Side of its input in pixels [default: found out]
+    #[arg(long, value_name = "PX")]
+    pub(crate) side: Option<usize>,
+    /// Mean of red, green and blue, in 0..=1
+    #[arg(long, value_name = "R,G,B", value_parser = three)]
+    pub(crate) mean: Option<Three>,
+    /// Standard deviation of red, green and blue
+    #[arg(long, value_name = "R,G,B", value_parser = three)]
+    pub(crate) std: Option<Three>,
+    /// Margin around a box, as a share of its longer side [default: 0.1]
+    #[arg(long)]
+    pub(crate) margin: Option<f32>,
+    /// Categories of a detector, in the order of its outputs [default: as the file says]
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
+    pub(crate) categories: Vec<String>,
+    /// Certainty from which it reports a garment [default: 0.25]
+    #[arg(long)]
+    pub(crate) threshold: Option<f32>,
+    /// Licence of its weights, for the card
+    #[arg(long)]
+    pub(crate) licence: Option<String>,
+}
+
+/// One number for each colour.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Three(pub(crate) [f32; 3]);
+
+fn three(text: &str) -> Result<Three, String> {
+    let numbers: Vec<f32> =
+        text.split(',').map(|n| n.trim().parse()).collect::<Result<_, _>>().map_err(|e| format!("{e}"))?;
+    Ok(Three(numbers.try_into().map_err(|_| "three numbers are needed, R,G,B".to_owned())?))
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelPull {
+    /// OWNER/NAME on the hub
+    pub(crate) id: String,
+    /// Branch, tag or commit
+    #[arg(long, default_value = "main")]
+    pub(crate) revision: String,
+    /// The graph or weights to take, as the hub lists it [default: the usual names, graphs before weights]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) file: Option<String>,
+    /// Address of the hub
+    #[arg(long, env = "TWINSET_HUB", value_name = "URL", default_value = "https://huggingface.co")]
+    pub(crate) hub: String,
+    #[command(flatten)]
+    pub(crate) told: ModelTold,
 }
 
 #[derive(Debug, Args)]

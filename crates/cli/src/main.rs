@@ -22,9 +22,11 @@ use std::process::ExitCode;
 use ui::Ui;
 
 fn main() -> ExitCode {
-    // A decoding worker is this same binary; it must give up its rights before it does anything else.
-    if std::env::args_os().nth(1).is_some_and(|arg| arg == twinset_photo::worker::WORKER_ARG) {
-        twinset_photo::worker::worker_main();
+    // Workers are this same binary; they must give up their rights before they do anything else.
+    match std::env::args_os().nth(1) {
+        Some(arg) if arg == twinset_photo::worker::WORKER_ARG => twinset_photo::worker::worker_main(),
+        Some(arg) if arg == twinset_nets::MODEL_WORKER_ARG => twinset_nets::model_worker_main(),
+        _ => {}
     }
     let arguments = Arguments::parse();
     let ui = Ui::new(&arguments.global);

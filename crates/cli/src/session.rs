@@ -84,6 +84,12 @@ pub(crate) fn packages(paths: &[PathBuf]) -> anyhow::Result<(Package, Package)> 
     Ok((detector, embedder))
 }
 
+/// A folder of a package, or of two.
+pub(crate) fn holds_packages(path: &Path) -> bool {
+    let holds = |folder: PathBuf| folder.join("card.json").is_file();
+    ["", "detector", "embedder"].iter().any(|kind| holds(path.join(kind)))
+}
+
 /// The packages in folders: of a package, or of two named `detector` and `embedder`.
 pub(crate) fn packages_in(paths: &[PathBuf]) -> anyhow::Result<Vec<Package>> {
     let mut packages = Vec::new();

@@ -1,9 +1,10 @@
 //! From a photo to garments: letterbox, network, boxes, back to the photo's pixels.
 
-use twinset_nets::{DetectorNet, NetError, Package, window};
+use twinset_nets::{BroughtDetector, DetectorNet, NetError, Package, window};
 use twinset_photo::{Photo, Rect};
 
 use crate::decode::{candidates, suppress};
+use crate::foreign;
 use crate::{MAX_BOXES, MAX_GARMENTS, OVERLAP_MAX};
 
 /// Certainty from which a garment is reported when the card does not say.
@@ -20,9 +21,14 @@ pub struct Garment {
     pub score: f32,
 }
 
+enum Net {
+    Own(DetectorNet),
+    Brought(BroughtDetector),
+}
+
 /// A detector ready to run; cheap to share between threads.
 pub struct Detector {
-    net: DetectorNet,
+    net: Net,
     categories: Vec<String>,
     threshold: f32,
 }
@@ -31,7 +37,10 @@ impl Detector {
     /// # Errors
     /// If the package is not a detector, or names no categories.
     pub fn new(package: &Package) -> Result<Self, NetError> {
-        let net = DetectorNet::new(package)?;
+        let net = match package.is_brought() {
+            true => Net::Brought(BroughtDetector::new(package)?),
+            false => Net::Own(DetectorNet::new(package)?),
+        };
         let categories = package.card().categories.clone();
         if categories.is_empty() {
             return Err(NetError::BadCard("a detector needs `categories`".into()));
@@ -65,12 +74,19 @@ impl Detector {
     }
 
     fn find(&self, photo: &Photo, floor: f32, most: usize) -> Vec<Garment> {
-        let side = self.net.architecture().side;
+        let side = match &self.net {
+            Net::Own(net) => net.architecture().side,
+            Net::Brought(net) => net.plan().side,
+        };
         let (input, seen) = letterbox(photo, side as u32);
-        let levels = self.net.run(&input);
+        let mut boxes = match &self.net {
+            Net::Own(net) => candidates(&net.run(&input), net.architecture().reg_max, floor),
+            Net::Brought(net) => {
+                foreign::candidates(net.plan(), net.run(&input), self.categories.len(), floor)
+            }
+        };
         let scale = seen.w / side as f32;
         let (width, height) = (photo.width() as f32, photo.height() as f32);
-        let mut boxes = candidates(&levels, self.net.architecture().reg_max, floor);
         for found in &mut boxes {
             let rect = found.rect.scale(scale, scale);
             found.rect = Rect { x: rect.x + seen.x, y: rect.y + seen.y, ..rect }.clamp_to(width, height);

@@ -3,12 +3,13 @@
 //! In: one [`Photo`](twinset_photo::Photo). Out: at most [`MAX_GARMENTS`] boxes in its pixels, most
 //! certain first, no two garments overlapping by more than [`OVERLAP_MAX`]. Knows nothing of products or search.
 //!
-//! The network is an anchor-free one-stage detector after NanoDet-Plus; boxes are read from
-//! distributions of distances (Generalized Focal Loss, Li et al. 2020).
+//! Our network is an anchor-free one-stage detector after NanoDet-Plus; boxes are read from
+//! distributions of distances (Generalized Focal Loss, Li et al. 2020). Brought detectors of the YOLO and DETR families are read by `foreign`.
 
 mod choose;
 mod decode;
 mod detector;
+mod foreign;
 
 pub use choose::choose;
 pub use detector::{Detector, Garment, letterbox};

@@ -1,7 +1,7 @@
 //! From a box in a photo to what the network says about it.
 
 use serde::{Deserialize, Serialize};
-use twinset_nets::{EmbedderNet, FeatureMap, NetError, Package, window};
+use twinset_nets::{BroughtEmbedder, EmbedderNet, FeatureMap, NetError, Package, window};
 use twinset_photo::{Photo, Rect};
 
 use crate::{colours, square};
@@ -17,8 +17,9 @@ const CATEGORIES_TOLD: usize = 3;
 pub struct Embedded {
     /// Unit vector, `dim` long.
     pub embedding: Vec<f32>,
-    /// Map for local features, `[64 + 1, 16, 16]`: 64-d token and saliency at each position. Tokens
-    /// have length 1; saliency is a logit.
+    /// Map for local features, `[64 + 1, 16, 16]` of our own: 64-d token and saliency at each position. Tokens
+    /// have length 1; saliency is a logit. Of an embedder that [tells no parts](Embedder::tells_parts): one place
+    /// that means nothing.
     pub map: FeatureMap,
     /// Attributes seen (not claimed).
     pub attributes: Attributes,
@@ -38,34 +39,79 @@ pub struct Attributes {
 
 /// An embedder ready to run; cheap to share between threads.
 pub struct Embedder {
-    net: EmbedderNet,
+    net: Net,
     categories: Vec<String>,
+    dim: usize,
+    side: usize,
+    margin: f32,
+    patterns: Vec<String>,
+}
+
+enum Net {
+    Own(EmbedderNet),
+    Brought(BroughtEmbedder),
 }
 
 impl Embedder {
     /// # Errors
     /// If the package is not an embedder.
     pub fn new(package: &Package) -> Result<Self, NetError> {
-        Ok(Self { net: EmbedderNet::new(package)?, categories: package.card().categories.clone() })
+        let categories = package.card().categories.clone();
+        if package.is_brought() {
+            let net = BroughtEmbedder::new(package)?;
+            let plan = net.plan();
+            let (dim, side, margin) = (plan.dim, plan.side, plan.margin);
+            return Ok(Self { net: Net::Brought(net), categories, dim, side, margin, patterns: Vec::new() });
+        }
+        let net = EmbedderNet::new(package)?;
+        let sizes = net.architecture();
+        let (dim, side, margin, patterns) = (sizes.dim, sizes.side, sizes.margin, sizes.patterns.clone());
+        Ok(Self { net: Net::Own(net), categories, dim, side, margin, patterns })
     }
 
     /// Length of an embedding.
     #[must_use]
     pub fn dim(&self) -> usize {
-        self.net.architecture().dim
+        self.dim
     }
 
     /// Side of the crop in pixels.
     #[must_use]
     pub fn side(&self) -> usize {
-        self.net.architecture().side
+        self.side
+    }
+
+    /// It gives vectors of parts, so that two crops can be compared part by part.
+    #[must_use]
+    pub fn tells_parts(&self) -> bool {
+        match &self.net {
+            Net::Own(_) => true,
+            Net::Brought(net) => net.plan().tokens.is_some(),
+        }
+    }
+
+    /// It turns words into vectors too.
+    #[must_use]
+    pub fn reads_words(&self) -> bool {
+        matches!(&self.net, Net::Brought(net) if net.reads_words())
+    }
+
+    /// Unit vector of a text, to be compared with those of crops.
+    ///
+    /// # Errors
+    /// The model reads no words, or not these.
+    pub fn read(&self, text: &str) -> Result<Vec<f32>, NetError> {
+        match &self.net {
+            Net::Own(_) => Err(NetError::Unusable("our own embedders read no words".into())),
+            Net::Brought(net) => Ok(normalised(net.read(text)?)),
+        }
     }
 
     /// The square of the photo, in its pixels, that is looked at for `rect`: what the fractions of
     /// local matching refer to.
     #[must_use]
     pub fn square(&self, rect: Rect) -> Rect {
-        square(rect, self.net.architecture().margin)
+        square(rect, self.margin)
     }
 
     /// Where `rect` lies in its [`square`](Self::square), in 0..=1 of it.
@@ -80,19 +126,21 @@ impl Embedder {
     pub fn embed(&self, photo: &Photo, rect: Rect) -> Embedded {
         let (side, around) = (self.side() as u32, self.square(rect));
         let crop = window(photo, around, side, side);
-        let out = self.net.run(&crop);
+        let out = match &self.net {
+            Net::Own(net) => net.run(&crop),
+            Net::Brought(net) => net.run(&crop),
+        };
         let to_crop = |r: Rect| {
             let scale = side as f32 / around.w;
             Rect { x: r.x - around.x, y: r.y - around.y, ..r }.scale(scale, scale)
         };
         let likely_pattern = ranked(&out.pattern).into_iter().next().filter(|&(_, p)| p >= SURE_PATTERN);
-        let patterns = &self.net.architecture().patterns;
         Embedded {
             embedding: normalised(out.embedding),
             map: with_unit_tokens(out.local),
             attributes: Attributes {
                 colour: colours(&crop, to_crop(rect), to_crop(photo.frame())),
-                pattern: likely_pattern.map(|(i, _)| patterns[i].clone()),
+                pattern: likely_pattern.map(|(i, _)| self.patterns[i].clone()),
             },
             category: (ranked(&out.category).into_iter().take(CATEGORIES_TOLD))
                 .map(|(i, p)| (self.categories[i].clone(), p))

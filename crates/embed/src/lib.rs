@@ -4,7 +4,7 @@
 //! those of the same product, what is seen (category, colours, pattern), and a map from which `local`
 //! takes its features. Knows nothing of where the box came from or what is done with the vector.
 //!
-//! The network is a RepVGG-style chain (Ding et al. 2021) with GeM pooling (Radenovic et al. 2018);
+//! Our network is a RepVGG-style chain (Ding et al. 2021) with GeM pooling (Radenovic et al. 2018);
 //! colours are counted from pixels, not learned: they must hold for colours never trained on.
 
 mod colours;

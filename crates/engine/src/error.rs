@@ -27,6 +27,10 @@ pub enum EngineError {
 
     #[error("there is no model '{name}'; `twinset model list` shows what there is")]
     NoSuchModel { name: String },
+    #[error(
+        "the model of this catalogue reads no words; search with a photo, or take a model with a text tower into use (`twinset model import`, `twinset model use`)"
+    )]
+    ReadsNoWords,
     #[error("these models answer already")]
     SameModels,
     #[error("no other models were in use before; there is nothing to go back to")]

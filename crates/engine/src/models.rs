@@ -4,7 +4,7 @@ use crate::{EngineError, Result, Vision};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use twinset_disk::Disk;
-use twinset_nets::{ModelHash, Package};
+use twinset_nets::{Card, ModelHash, Package};
 
 /// The packages inside the program and those kept in the home.
 #[derive(Clone, Debug)]
@@ -16,8 +16,10 @@ pub struct Models {
 /// A package that can be used by name.
 #[derive(Clone, Debug)]
 pub struct KnownModel {
-    /// The package.
-    pub package: Package,
+    /// What it says about itself.
+    pub card: Card,
+    /// Its content hash; of a kept one as its folder says, which is checked when it is opened.
+    pub hash: ModelHash,
     /// It comes with the program.
     pub shipped: bool,
 }
@@ -44,8 +46,10 @@ impl Models {
     /// # Errors
     /// The disk failed.
     pub fn list(&self) -> Result<Vec<KnownModel>> {
-        let mut known: Vec<_> =
-            shipped().into_iter().map(|package| KnownModel { package, shipped: true }).collect();
+        let mut known: Vec<_> = shipped()
+            .iter()
+            .map(|p| KnownModel { card: p.card().clone(), hash: p.hash(), shipped: true })
+            .collect();
         let disk = |e: std::io::Error| EngineError::Disk { path: self.dir.clone(), detail: e.to_string() };
         let mut folders = match self.disk.folders(&self.dir) {
             Ok(folders) => folders,
@@ -54,9 +58,11 @@ impl Models {
         };
         folders.sort();
         for folder in folders {
-            match Package::open_on(&*self.disk, &folder) {
-                Ok(package) => known.push(KnownModel { package, shipped: false }),
-                Err(error) => tracing::warn!(folder = %folder.display(), %error, "not a model package"),
+            let hash = folder.file_name().and_then(|name| name.to_str()?.parse().ok());
+            match (hash, Package::read_card_on(&*self.disk, &folder)) {
+                (Some(hash), Ok(card)) => known.push(KnownModel { card, hash, shipped: false }),
+                (None, _) => tracing::warn!(folder = %folder.display(), "no name of a model package"),
+                (_, Err(error)) => tracing::warn!(folder = %folder.display(), %error, "not a model package"),
             }
         }
         Ok(known)
@@ -73,15 +79,15 @@ impl Models {
         let mut named_so = None;
         let mut begin_so = Vec::new();
         for known in self.list()? {
-            if is_hash && known.package.hash().to_string().starts_with(&digits) {
-                begin_so.push(known.package);
-            } else if known.package.card().name == named {
-                named_so = Some(known.package);
+            if is_hash && known.hash.to_string().starts_with(&digits) {
+                begin_so.push(known.hash);
+            } else if known.card.name == named {
+                named_so = Some(known.hash);
             }
         }
         match begin_so.len() {
-            0 => named_so.ok_or_else(|| EngineError::NoSuchModel { name: named.into() }),
-            1 => Ok(begin_so.remove(0)),
+            0 => self.open(named_so.ok_or_else(|| EngineError::NoSuchModel { name: named.into() })?),
+            1 => self.open(begin_so.remove(0)),
             n => Err(EngineError::BadRequest {
                 field: "model",
                 reason: format!("'{named}' begins the hashes of {n} packages; give more digits"),

@@ -17,7 +17,7 @@ use std::time::Instant;
 use twinset_catalogue::{Placement, Product};
 use twinset_embed::Attributes;
 use twinset_index::{GraphSnapshot, Query, Searcher};
-use twinset_local::{Comparison, compare as compare_parts};
+use twinset_local::{Comparison, LocalFeatures, compare as compare_parts};
 use twinset_photo::{Decoded, PictureHash, Rect};
 
 /// A shopper's box means a garment that it overlaps by this much.
@@ -32,20 +32,9 @@ pub(crate) fn search(core: &Core, request: &SearchRequest) -> Result<SearchAnswe
     request.check()?;
     demand(core, request.min_seq)?;
 
-    let decoded = match &request.image {
-        QueryImage::Bytes(bytes) => core.shared.decode(bytes)?,
-        QueryImage::Product(id) => core.shared.decode(&picture_of(core, id)?)?,
-    };
-    timing.decode = clock.lap();
-
     let vision = &*core.shared.vision;
-    let seen =
-        if request.detect { vision.see(&decoded.photo) } else { Seen { garments: Vec::new(), chosen: None } };
-    let target = Target::of(&decoded, &seen, request.region)?;
-    timing.detect = clock.lap();
-
-    let described = vision.describe(&decoded.photo, target.rect);
-    timing.embed = clock.lap();
+    let Asked { described, rect: query_rect, category, garments, chosen, size } =
+        Asked::of(core, request, &mut clock, &mut timing)?;
 
     let groups = request.filter.as_ref().map(|filter| core.catalogue.select(filter)).transpose()?;
     let snapshot = core.snapshot();
@@ -61,12 +50,10 @@ pub(crate) fn search(core: &Core, request: &SearchRequest) -> Result<SearchAnswe
     candidates.sort_by(Candidate::order);
     timing.local = clock.lap();
 
-    let query_rect = target.in_full(&decoded);
     let best = one_a_group(candidates, request.min_score);
     let best = fold(core, best, request)?;
     let more = best.len() > request.offset + request.limit;
     let page = best.into_iter().skip(request.offset).take(request.limit).collect();
-    let category = target.category(&seen, &described);
     let query_side = Side { category: category.as_deref(), attributes: &described.attributes };
     let hits = hits(core, &described, query_side, query_rect, page, request.explain)?;
 
@@ -74,12 +61,12 @@ pub(crate) fn search(core: &Core, request: &SearchRequest) -> Result<SearchAnswe
     Ok(SearchAnswer {
         seq: snapshot.seq(),
         model: vision.name(),
-        width: decoded.full_width,
-        height: decoded.full_height,
+        width: size.0,
+        height: size.1,
         query_rect,
         query_category: category,
-        garments: garments_in_full(&decoded, &seen, target.chosen, &described.attributes),
-        chosen: target.chosen,
+        garments,
+        chosen,
         query_attributes: described.attributes,
         verdict: hits.iter().map(|hit| hit.verdict).max().unwrap_or(Verdict::Weak),
         facets: count_facets(&hits, &request.facets),
@@ -88,6 +75,70 @@ pub(crate) fn search(core: &Core, request: &SearchRequest) -> Result<SearchAnswe
         compared,
         timing,
     })
+}
+
+/// What is searched for, however it was asked.
+struct Asked {
+    described: Described,
+    /// In pixels of the upright photo; of no size without one.
+    rect: Rect,
+    category: Option<String>,
+    garments: Vec<GarmentSeen>,
+    chosen: Option<usize>,
+    /// Of the upright photo.
+    size: (u32, u32),
+}
+
+impl Asked {
+    /// Decode, detect, embed; words are added to the photo's vector, or stand for it.
+    fn of(core: &Core, request: &SearchRequest, clock: &mut Clock, timing: &mut Timing) -> Result<Self> {
+        let vision = &*core.shared.vision;
+        let words = request.words().map(|words| vision.read(words)).transpose()?;
+        let bytes = match &request.image {
+            QueryImage::Bytes(bytes) => bytes,
+            QueryImage::Product(id) => &picture_of(core, id)?,
+            QueryImage::Words => {
+                timing.embed = clock.lap();
+                let described = Described {
+                    embedding: words.unwrap_or_default(),
+                    local: LocalFeatures::none(),
+                    attributes: Attributes::default(),
+                    category: Vec::new(),
+                };
+                let (rect, garments) = (Rect::default(), Vec::new());
+                return Ok(Self { described, rect, category: None, garments, chosen: None, size: (0, 0) });
+            }
+        };
+        let decoded = core.shared.decode(bytes)?;
+        timing.decode = clock.lap();
+
+        let nothing = || Seen { garments: Vec::new(), chosen: None };
+        let seen = if request.detect { vision.see(&decoded.photo) } else { nothing() };
+        let target = Target::of(&decoded, &seen, request.region)?;
+        timing.detect = clock.lap();
+
+        let mut described = vision.describe(&decoded.photo, target.rect);
+        if let Some(words) = words {
+            described.embedding = between(&described.embedding, &words);
+        }
+        timing.embed = clock.lap();
+        Ok(Self {
+            rect: target.in_full(&decoded),
+            category: target.category(&seen, &described),
+            garments: garments_in_full(&decoded, &seen, target.chosen, &described.attributes),
+            chosen: target.chosen,
+            size: (decoded.full_width, decoded.full_height),
+            described,
+        })
+    }
+}
+
+/// The unit vector half way between two.
+fn between(a: &[f32], b: &[f32]) -> Vec<f32> {
+    let sum: Vec<f32> = a.iter().zip(b).map(|(a, b)| a + b).collect();
+    let length = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
+    // Opposite vectors have no middle: the photo's stands.
+    if length > 1e-6 { sum.iter().map(|x| x / length).collect() } else { a.to_vec() }
 }
 
 /// Describes what a search with this photo would search for.
@@ -129,7 +180,11 @@ pub(crate) fn compare(shared: &Shared, query: &[u8], hit: &[u8]) -> Result<Match
     let global = query.embedding.iter().zip(&hit.embedding).map(|(a, b)| a * b).sum();
     let comparison = compare_parts(&query.local, &hit.local);
     let fusion = shared.vision.fusion();
-    let score = fusion.score(&fuse::evidence(global, &comparison, &query.attributes, &hit.attributes));
+    let score = if query.local.is_empty() || hit.local.is_empty() {
+        fusion.score_whole(global)
+    } else {
+        fusion.score(&fuse::evidence(global, &comparison, &query.attributes, &hit.attributes))
+    };
     Ok(Match {
         score,
         verdict: fuse::verdict(fusion, score),
@@ -344,6 +399,10 @@ fn products(core: &Core, rows: HashSet<u32>) -> Result<HashMap<u32, Product>> {
 
 /// Compares the best candidates part by part and scores all anew; returns how many were compared.
 fn rerank(core: &Core, query: &Described, candidates: &mut [Candidate]) -> Result<usize> {
+    // Words, or a model that tells no parts: no evidence is not evidence against.
+    if query.local.is_empty() {
+        return Ok(0);
+    }
     let start = Instant::now();
     let fusion = core.shared.vision.fusion();
     let mut seen = Vec::new();
@@ -465,7 +524,7 @@ fn hits(
             None => self::features(core, &picture, candidate.panel)?,
         };
         let mut comparison = candidate.comparison;
-        if explain && comparison.is_none() {
+        if explain && comparison.is_none() && !query.local.is_empty() {
             comparison = features.as_ref().map(|features| compare_parts(&query.local, &features.local));
         }
         let (width, height, rect) =

@@ -16,6 +16,8 @@ pub enum QueryImage {
     Bytes(Vec<u8>),
     /// The first stored picture of this product; the product itself is among the hits.
     Product(String),
+    /// None: the words of [`SearchRequest::text`] alone.
+    Words,
 }
 
 /// The part of the photo that the shopper marked.
@@ -42,6 +44,8 @@ pub enum GroupBy {
 pub struct SearchRequest {
     /// What to search with.
     pub image: QueryImage,
+    /// Words, alone or beside the photo: what is found should fit both. Only for models with a text tower.
+    pub text: Option<String>,
     /// The shopper's box; wins over every detected garment.
     pub region: Option<Region>,
     /// Find garments first. Off: without a `region` the whole photo is searched.
@@ -77,6 +81,7 @@ impl SearchRequest {
     pub fn new(image: QueryImage) -> Self {
         Self {
             image,
+            text: None,
             region: None,
             detect: true,
             filter: None,
@@ -93,9 +98,20 @@ impl SearchRequest {
         }
     }
 
+    /// The words, if there are any.
+    pub(crate) fn words(&self) -> Option<&str> {
+        self.text.as_deref().map(str::trim).filter(|text| !text.is_empty())
+    }
+
     /// Refuses what is out of range.
     pub(crate) fn check(&self) -> Result<()> {
         let bad = |field, reason| Err(EngineError::BadRequest { field, reason });
+        if matches!(self.image, QueryImage::Words) && self.words().is_none() {
+            return bad("image", "is missing, and there are no words to search with either".into());
+        }
+        if matches!(self.image, QueryImage::Words) && self.region.is_some() {
+            return bad("region", "is a part of a photo, but there is none".into());
+        }
         if !(1..=MAX_LIMIT).contains(&self.limit) {
             return bad("limit", format!("is {}, it must be 1 to {MAX_LIMIT}", self.limit));
         }

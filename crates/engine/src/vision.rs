@@ -1,5 +1,6 @@
 //! The eyes: a detector and an embedder that belong together, and the hash that stamps what they see.
 
+use crate::{EngineError, Result};
 use twinset_detect::{Detector, Garment, choose};
 use twinset_embed::{Attributes, Embedder};
 use twinset_local::{Fusion, LocalFeatures, MAX_TOKENS, STORED_TOKENS};
@@ -111,8 +112,20 @@ impl Vision {
 
     fn describe_keeping(&self, photo: &Photo, rect: Rect, tokens: usize) -> Described {
         let seen = self.embedder.embed(photo, rect);
+        let tokens = if self.embedder.tells_parts() { tokens } else { 0 };
         let local = LocalFeatures::extract_inside(&seen.map, self.embedder.inside(rect), tokens);
         Described { embedding: seen.embedding, local, attributes: seen.attributes, category: seen.category }
+    }
+
+    /// Describes words, so that crops can be found that they fit: a unit vector without parts or attributes.
+    ///
+    /// # Errors
+    /// The model reads no words, or not these.
+    pub fn read(&self, words: &str) -> Result<Vec<f32>> {
+        if !self.embedder.reads_words() {
+            return Err(EngineError::ReadsNoWords);
+        }
+        Ok(self.embedder.read(words)?)
     }
 
     /// The square that the embedder looks at for the box `rect`; may reach outside the photo.

@@ -78,6 +78,8 @@ pub struct Body {
     pub validators: Validators,
     /// As the other side says.
     pub content_type: String,
+    /// The first byte of it, where only a part was asked for.
+    pub from: u64,
     /// The bytes, at most as many as asked for.
     pub reader: Box<dyn Read + Send>,
 }
@@ -124,7 +126,22 @@ impl Fetcher {
         most: u64,
         stop: &dyn Fn() -> bool,
     ) -> Result<Reply> {
-        self.patiently(stop, || self.follow(url, validators, most, None, stop))
+        self.patiently(stop, || self.follow(url, validators, most, None, 0, stop))
+    }
+
+    /// A body from its byte `from` on, at most `most` bytes of it, and the byte at which it really begins: 0 where the
+    /// other side does not continue.
+    ///
+    /// # Errors
+    /// [`FetchError`]; what may pass has been tried again already.
+    pub fn get_from(&self, url: &str, from: u64, most: u64, stop: &dyn Fn() -> bool) -> Result<(Body, u64)> {
+        match self.patiently(stop, || self.follow(url, &Validators::default(), most, None, from, stop))? {
+            Reply::Body(body) => {
+                let from = body.from;
+                Ok((body, from))
+            }
+            Reply::NotModified => Err(FetchError::Status { status: 304 }),
+        }
     }
 
     /// As [`Fetcher::get`], with the whole body in memory, within `most` bytes and `time`.
@@ -139,7 +156,7 @@ impl Fetcher {
         time: Duration,
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<(Vec<u8>, Body)>> {
-        self.patiently(stop, || match self.follow(url, validators, most, Some(time), stop)? {
+        self.patiently(stop, || match self.follow(url, validators, most, Some(time), 0, stop)? {
             Reply::NotModified => Ok(None),
             Reply::Body(mut body) => {
                 let mut bytes = Vec::new();
@@ -186,6 +203,7 @@ impl Fetcher {
         validators: &Validators,
         most: u64,
         time: Option<Duration>,
+        from: u64,
         stop: &dyn Fn() -> bool,
     ) -> Result<Reply> {
         let mut url = checked(url)?;
@@ -202,6 +220,11 @@ impl Fetcher {
             if let Some(since) = &validators.last_modified {
                 request = request.header("if-modified-since", since);
             }
+            if from > 0 {
+                // A compressed body would begin somewhere else.
+                request =
+                    request.header("range", format!("bytes={from}-")).header("accept-encoding", "identity");
+            }
             let answer = request.call().map_err(|error| failed(error, &host));
             match &answer {
                 Err(error) if error.is_silence() => self.hosts.silent(&host),
@@ -214,7 +237,12 @@ impl Fetcher {
                 answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
             };
             match answer.status().as_u16() {
-                200 | 203 => {
+                status @ (200 | 203 | 206) => {
+                    let begins = if status == 206 { from } else { 0 };
+                    let range = header("content-range").unwrap_or_default();
+                    if status == 206 && !range.starts_with(&format!("bytes {from}-")) {
+                        return Err(FetchError::Network(format!("{host} continues elsewhere: '{range}'")));
+                    }
                     let found = Validators { etag: header("etag"), last_modified: header("last-modified") };
                     let content_type = header("content-type").unwrap_or_default();
                     if answer.body().content_length().is_some_and(|length| length > most) {
@@ -226,6 +254,7 @@ impl Fetcher {
                         url: url.into(),
                         validators: found,
                         content_type,
+                        from: begins,
                         reader: Box::new(reader),
                     }));
                 }

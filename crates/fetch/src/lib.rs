@@ -1,4 +1,4 @@
-//! Fetches feeds and pictures from public addresses, and from no others.
+//! Fetches feeds, pictures and models from public addresses, and from no others.
 //!
 //! In: an address somebody else has written. Out: bytes within limits, or a typed refusal. Every connection goes to an
 //! address that was looked at *after* the name was resolved, again at each redirect: a name that points into a private
@@ -9,10 +9,12 @@ mod error;
 mod fetcher;
 mod guard;
 mod hosts;
+mod hub;
 
 pub use error::FetchError;
 pub use fetcher::{Body, Fetcher, Policy, Reply, Validators};
 pub use guard::{Net, is_public};
+pub use hub::{FileDigest, Hub, HubError, HubFile, Revision};
 
 /// What every call here returns.
 pub type Result<T, E = FetchError> = std::result::Result<T, E>;

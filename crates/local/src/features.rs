@@ -107,6 +107,12 @@ impl LocalFeatures {
         }
     }
 
+    /// No tokens: of something that has no parts, such as words.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { grid: [1, 1], vectors: Vec::new(), places: Vec::new(), saliency: Vec::new() }
+    }
+
     /// Number of tokens.
     #[must_use]
     pub fn len(&self) -> usize {

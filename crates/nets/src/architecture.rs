@@ -1,4 +1,4 @@
-//! The network families we train, and the tensors each must bring.
+//! The network families we train with the tensors each must bring, and how brought graphs are spoken to.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,135 @@ pub enum Architecture {
     /// A detector.
     #[serde(rename = "gfl-lite")]
     GflLite(GflLite),
+    /// An embedder that others made.
+    #[serde(rename = "onnx-embedder")]
+    OnnxEmbedder(OnnxEmbedder),
+    /// A detector that others made.
+    #[serde(rename = "onnx-detector")]
+    OnnxDetector(OnnxDetector),
+}
+
+/// An ONNX graph that turns a crop into a vector, found out by running it once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OnnxEmbedder {
+    /// Side of the square input in pixels.
+    pub side: usize,
+    /// Margin around a box, as a share of its longer side.
+    pub margin: f32,
+    /// How pixels are given.
+    pub pixels: Pixels,
+    /// The output that holds the vector.
+    pub output: String,
+    /// What of that output is the vector.
+    pub pool: Pool,
+    /// Length of the embedding.
+    pub dim: usize,
+    /// The output that holds a vector for each part of the crop, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tokens: Option<Tokens>,
+    /// The tower that reads words, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub text: Option<TextTower>,
+}
+
+/// How a graph takes a picture: `(x / 255 - mean) / std` for each of red, green and blue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pixels {
+    /// The graph's name for it.
+    pub input: String,
+    /// Order of the axes.
+    pub layout: Layout,
+    /// Red, green, blue; 0..=1.
+    pub mean: [f32; 3],
+    /// Red, green, blue.
+    pub std: [f32; 3],
+}
+
+/// Order of a picture's axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// Channels, rows, columns.
+    Nchw,
+    /// Rows, columns, channels.
+    Nhwc,
+}
+
+/// What of an output is the embedding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pool {
+    /// All of it.
+    All,
+    /// The first of its tokens.
+    First,
+    /// The mean of its tokens.
+    Mean,
+}
+
+/// Vectors of the parts of a crop: `[1, skip + grid * grid, width]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// The output that holds them.
+    pub output: String,
+    /// Tokens before those of the parts.
+    pub skip: usize,
+    /// Parts a side.
+    pub grid: usize,
+    /// Numbers of each.
+    pub width: usize,
+}
+
+/// How words become a vector that can be compared with those of crops.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextTower {
+    /// A graph of its own (`text.onnx`), or another output of `model.onnx`.
+    pub own_graph: bool,
+    /// The input that takes ids.
+    pub ids: String,
+    /// The input that takes 1 for a word and 0 for filling, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mask: Option<String>,
+    /// Ids that are read.
+    pub length: usize,
+    /// The output that holds the vector.
+    pub output: String,
+}
+
+/// An ONNX graph that finds boxes, found out by running it once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OnnxDetector {
+    /// Side of the square input in pixels.
+    pub side: usize,
+    /// How pixels are given.
+    pub pixels: Pixels,
+    /// The input that takes the size of the photo, `[1, 2]`, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub size: Option<String>,
+    /// What the outputs mean.
+    pub boxes: Boxes,
+    /// The outputs, in the order that [`Boxes`] says.
+    pub outputs: Vec<String>,
+}
+
+/// What a detector's outputs mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Boxes {
+    /// `[1, 4 + classes, cells]`: centre, size, certainties (YOLOv8 to 12).
+    YoloColumns,
+    /// `[1, cells, 4 + classes]`: the same, turned.
+    YoloRows,
+    /// `[1, cells, 5 + classes]`: centre, size, objectness, certainties (YOLOv5, v7, X).
+    YoloObjectness,
+    /// `[1, boxes, 6]`: corners, certainty, class (YOLOv10, YOLO26, exports with suppression).
+    Final,
+    /// `[1, queries, classes]` logits with sigmoid and `[1, queries, 4]` centre and size in 0..=1 (RT-DETR, D-FINE).
+    Detr,
+    /// The same with softmax over the classes and one more that means nothing (DETR, YOLOS).
+    DetrSoftmax,
+    /// `[1, boxes]` classes, `[1, boxes, 4]` corners, `[1, boxes]` certainties (deployed RT-DETR, D-FINE, DEIM).
+    Deployed,
 }
 
 /// Plain 3x3 convolutions in stages, GeM pooling, linear heads, and a head for local tokens.
@@ -56,12 +185,21 @@ pub struct GflLite {
     pub strides: Vec<usize>,
 }
 
+/// Our own weights.
+pub(crate) const WEIGHTS: &str = "weights.safetensors";
+/// The graph of a brought model.
+pub(crate) const MODEL: &str = "model.onnx";
+/// The graph of its text tower.
+pub(crate) const TEXT_MODEL: &str = "text.onnx";
+/// How words become ids.
+pub(crate) const TOKENIZER: &str = "tokenizer.json";
+
 /// Name and shape of every tensor of a network, in the order of computation.
 pub(crate) type Inventory = Vec<(String, Vec<usize>)>;
 
 const MAX_WIDTH: usize = 1024;
 /// Length of a local token as `local` stores and compares it.
-const LOCAL_DIM: usize = 64;
+pub(crate) const LOCAL_DIM: usize = 64;
 
 impl Architecture {
     /// Reads the architecture of `card` and checks that its sizes make sense.
@@ -86,12 +224,40 @@ impl Architecture {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::RepVggLite(_) => "embedder",
-            Self::GflLite(_) => "detector",
+            Self::RepVggLite(_) | Self::OnnxEmbedder(_) => "embedder",
+            Self::GflLite(_) | Self::OnnxDetector(_) => "detector",
+        }
+    }
+
+    /// The family's name, as on cards.
+    #[must_use]
+    pub fn family(&self) -> &'static str {
+        match self {
+            Self::RepVggLite(_) => "repvgg-lite",
+            Self::GflLite(_) => "gfl-lite",
+            Self::OnnxEmbedder(_) => "onnx-embedder",
+            Self::OnnxDetector(_) => "onnx-detector",
+        }
+    }
+
+    /// The files that a package of this architecture has beside its card.
+    pub(crate) fn files(&self) -> &'static [&'static str] {
+        match self {
+            Self::RepVggLite(_) | Self::GflLite(_) => &[WEIGHTS],
+            Self::OnnxDetector(_) | Self::OnnxEmbedder(OnnxEmbedder { text: None, .. }) => &[MODEL],
+            Self::OnnxEmbedder(OnnxEmbedder { text: Some(text), .. }) if text.own_graph => {
+                &[MODEL, TEXT_MODEL, TOKENIZER]
+            }
+            Self::OnnxEmbedder(_) => &[MODEL, TOKENIZER],
         }
     }
 
     fn check(&self) -> Result<(), String> {
+        match self {
+            Self::OnnxEmbedder(a) => return a.check(),
+            Self::OnnxDetector(a) => return a.check(),
+            Self::RepVggLite(_) | Self::GflLite(_) => {}
+        }
         let width = |what: &str, value: usize| match value {
             1..=MAX_WIDTH => Ok(()),
             _ => Err(format!("{what} is {value}, it must be in 1..={MAX_WIDTH}")),
@@ -99,6 +265,7 @@ impl Architecture {
         let (side, stem, stages) = match self {
             Self::RepVggLite(a) => (a.side, a.stem, &a.stages),
             Self::GflLite(a) => (a.side, a.stem, &a.stages),
+            Self::OnnxEmbedder(_) | Self::OnnxDetector(_) => unreachable!("checked above"),
         };
         width("`stem`", stem)?;
         if !(2..=5).contains(&stages.len()) {
@@ -139,6 +306,7 @@ impl Architecture {
                     return Err(format!("`strides` is {:?}, it must be the last of {last:?}", a.strides));
                 }
             }
+            Self::OnnxEmbedder(_) | Self::OnnxDetector(_) => unreachable!("checked above"),
         }
         Ok(())
     }
@@ -171,8 +339,76 @@ impl Architecture {
                 convolution(&mut tensors, "cls", a.neck, card.categories.len() + 1, 1);
                 convolution(&mut tensors, "reg", a.neck, 4 * (a.reg_max + 1), 1);
             }
+            // Their weights stand in the graph.
+            Self::OnnxEmbedder(_) | Self::OnnxDetector(_) => {}
         }
         tensors
+    }
+}
+
+/// Side of a picture given to a brought model.
+const BROUGHT_SIDES: std::ops::RangeInclusive<usize> = 16..=2048;
+/// Longest embedding of a brought model.
+pub(crate) const MAX_DIM: usize = 8192;
+
+impl OnnxEmbedder {
+    fn check(&self) -> Result<(), String> {
+        self.pixels.check(self.side)?;
+        if !(0.0..=1.0).contains(&self.margin) {
+            return Err(format!("`margin` is {}, it must be in 0..=1", self.margin));
+        }
+        if !(1..=MAX_DIM).contains(&self.dim) {
+            return Err(format!("`dim` is {}, it must be in 1..={MAX_DIM}", self.dim));
+        }
+        if let Some(tokens) = &self.tokens
+            && (!(1..=255).contains(&tokens.grid)
+                || tokens.skip > 255
+                || !(1..=MAX_DIM).contains(&tokens.width))
+        {
+            return Err("`tokens` has sizes that no crop has".into());
+        }
+        match &self.text {
+            Some(text) if !(1..=1024).contains(&text.length) => {
+                Err(format!("`text.length` is {}, it must be in 1..=1024", text.length))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl OnnxDetector {
+    fn check(&self) -> Result<(), String> {
+        self.pixels.check(self.side)?;
+        let wanted = self.boxes.outputs();
+        if self.outputs.len() != wanted {
+            return Err(format!("`outputs` has {} names, these boxes need {wanted}", self.outputs.len()));
+        }
+        Ok(())
+    }
+}
+
+impl Boxes {
+    /// Outputs that hold them.
+    #[must_use]
+    pub fn outputs(self) -> usize {
+        match self {
+            Self::YoloColumns | Self::YoloRows | Self::YoloObjectness | Self::Final => 1,
+            Self::Detr | Self::DetrSoftmax => 2,
+            Self::Deployed => 3,
+        }
+    }
+}
+
+impl Pixels {
+    fn check(&self, side: usize) -> Result<(), String> {
+        if !BROUGHT_SIDES.contains(&side) {
+            return Err(format!("`side` is {side}, it must be in {BROUGHT_SIDES:?}"));
+        }
+        let usable = |m: &f32, s: &f32| m.is_finite() && m.abs() <= 255.0 && (1e-3..=255.0).contains(s);
+        if !self.mean.iter().zip(&self.std).all(|(m, s)| usable(m, s)) {
+            return Err(format!("`mean` {:?} and `std` {:?} make no picture", self.mean, self.std));
+        }
+        Ok(())
     }
 }
 

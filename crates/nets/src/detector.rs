@@ -38,6 +38,8 @@ struct LevelPlan {
     distances: Conv,
 }
 
+const KIND: &str = "detector";
+
 struct Memory {
     planes: Vec<Plane>,
     levels: Vec<LevelMemory>,
@@ -71,11 +73,11 @@ impl DetectorNet {
     pub fn with_kernel(package: &Package, kernel: Kernel) -> Result<Self, NetError> {
         assert!(Kernel::available().contains(&kernel));
         let Architecture::GflLite(architecture) = package.architecture().clone() else {
-            return Err(NetError::WrongKind {
-                name: package.card().name.clone(),
-                found: package.card().kind.clone(),
-                expected: "detector",
-            });
+            let name = package.card().name.clone();
+            if package.is_brought() && package.card().kind == KIND {
+                return Err(NetError::NotOurs { name });
+            }
+            return Err(NetError::WrongKind { name, found: package.card().kind.clone(), expected: KIND });
         };
         let plan = Planner { package, kernel };
         let backbone = plan.backbone(architecture.side, &architecture.stages);

@@ -32,6 +32,8 @@ pub struct EmbedderOutput {
     pub local: FeatureMap,
 }
 
+const KIND: &str = "embedder";
+
 struct Memory {
     planes: Vec<Plane>,
     pooled: Plane,
@@ -61,11 +63,11 @@ impl EmbedderNet {
     pub fn with_kernel(package: &Package, kernel: Kernel) -> Result<Self, NetError> {
         assert!(Kernel::available().contains(&kernel));
         let Architecture::RepVggLite(architecture) = package.architecture().clone() else {
-            return Err(NetError::WrongKind {
-                name: package.card().name.clone(),
-                found: package.card().kind.clone(),
-                expected: "embedder",
-            });
+            let name = package.card().name.clone();
+            if package.is_brought() && package.card().kind == KIND {
+                return Err(NetError::NotOurs { name });
+            }
+            return Err(NetError::WrongKind { name, found: package.card().kind.clone(), expected: KIND });
         };
         let plan = Planner { package, kernel };
         let backbone = plan.backbone(architecture.side, &architecture.stages);

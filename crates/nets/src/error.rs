@@ -4,7 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
     /// The disk could not give us the file.
-    #[error("{path}: {source}; a model package is a folder with card.json and weights.safetensors")]
+    #[error(
+        "{path}: {source}; a model package is a folder with card.json and weights.safetensors or model.onnx"
+    )]
     Unreadable {
         /// The file as asked for.
         path: String,
@@ -19,8 +21,16 @@ pub enum NetError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A link out of the folder.
+    #[error("{path} leads out of its folder, to {leads_to}; a package holds its files itself")]
+    Outside {
+        /// The file as asked for.
+        path: String,
+        /// Where it leads.
+        leads_to: String,
+    },
     /// Larger than we are willing to read.
-    #[error("{what} has {found} bytes, more than the {limit} a package of ours may have")]
+    #[error("{what} has {found} bytes, more than the {limit} it may have")]
     TooLarge {
         /// Which part of the package.
         what: &'static str,
@@ -47,6 +57,23 @@ pub enum NetError {
         found: String,
         /// Kind needed.
         expected: &'static str,
+    },
+    /// A brought model that cannot be read or run.
+    #[error(transparent)]
+    Brought(#[from] twinset_brought::BroughtError),
+    /// A brought model that runs, but gives nothing that a search could use.
+    #[error("the model cannot be used: {0}")]
+    Unusable(String),
+    /// A brought model was refused in the process that read it first.
+    #[error("the model is refused: {0}")]
+    Refused(String),
+    /// A brought model where only our own architectures are taken.
+    #[error(
+        "{name:?} is a brought model; it can be searched with, but not trained further: use it as a teacher"
+    )]
+    NotOurs {
+        /// Name on the card.
+        name: String,
     },
     /// A weight is NaN or infinite (also: too large for f16 when saving).
     #[error("tensor {0:?} holds a number that is not finite; the training run that made it has diverged")]

@@ -1,4 +1,4 @@
-//! A model package: a card and its weights, checked against each other and known by their content.
+//! A model package: a card and its files, checked against each other and known by their content.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -10,12 +10,15 @@ use half::f16;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use twinset_disk::{Disk, RealDisk};
 
+use crate::architecture::WEIGHTS;
 use crate::{Architecture, Card, NetError};
 
 /// Largest card in bytes.
 const MAX_CARD: u64 = 1 << 20;
 /// Largest weights file in bytes.
 const MAX_WEIGHTS: u64 = 256 << 20;
+/// Largest file of a brought model in bytes: the format cannot hold more.
+const MAX_BROUGHT: u64 = (2 << 30) - 1;
 /// Largest safetensors header in bytes. Ours have about 4 KB; the format itself would allow 100 MB,
 /// which a JSON parser can turn into gigabytes.
 const MAX_HEADER: u64 = 256 << 10;
@@ -30,6 +33,22 @@ impl std::fmt::Display for ModelHash {
     }
 }
 
+impl std::str::FromStr for ModelHash {
+    type Err = NetError;
+
+    fn from_str(hex: &str) -> Result<Self, NetError> {
+        let bad = || NetError::BadCard(format!("{hex:?} is no content hash of 64 hex digits"));
+        if hex.len() != 64 || !hex.is_ascii() {
+            return Err(bad());
+        }
+        let mut hash = [0; 32];
+        for (i, byte) in hash.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).map_err(|_| bad())?;
+        }
+        Ok(Self(hash))
+    }
+}
+
 /// One named array of a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
@@ -41,14 +60,16 @@ pub struct Tensor {
     pub data: Vec<f32>,
 }
 
-/// A loaded model package: the card and its tensors (fused, inference form). Cheap to clone.
+/// A loaded model package: the card and its files (our own networks in their fused, inference form). Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Package {
     card: Card,
     architecture: Architecture,
     hash: ModelHash,
     card_json: Arc<[u8]>,
-    weights: Arc<[u8]>,
+    /// By name, in the order of the architecture's list.
+    files: Arc<[(&'static str, Arc<[u8]>)]>,
+    /// Of our own weights; a brought graph keeps its tensors to itself.
     places: Arc<BTreeMap<String, Place>>,
 }
 
@@ -61,10 +82,12 @@ struct Place {
 }
 
 impl Package {
-    /// Opens `DIR/card.json` and `DIR/weights.safetensors`.
+    /// Opens `DIR/card.json` and the files that its architecture names: `weights.safetensors`, or for a brought model
+    /// `model.onnx` and what its text tower needs.
     ///
     /// # Errors
-    /// A file that cannot be read or is too large, and everything that [`Package::from_parts`] finds.
+    /// A file that cannot be read, is too large or lies outside `DIR`, and everything that [`Package::from_parts`]
+    /// and [`Package::from_files`] find.
     pub fn open(dir: &Path) -> Result<Self, NetError> {
         Self::open_on(&RealDisk, dir)
     }
@@ -74,9 +97,78 @@ impl Package {
     /// # Errors
     /// As there.
     pub fn open_on(disk: &dyn Disk, dir: &Path) -> Result<Self, NetError> {
-        let card = read(disk, &dir.join(CARD), "the model card", MAX_CARD)?;
-        let weights = read(disk, &dir.join(WEIGHTS), "the weights file", MAX_WEIGHTS)?;
-        Self::from_parts(&card, &weights)
+        let card = read_inside(disk, dir, CARD, "the model card", MAX_CARD)?;
+        let names = Architecture::of(&Card::parse(&card)?)?.files();
+        if names == [WEIGHTS] {
+            let weights = read_inside(disk, dir, WEIGHTS, "the weights file", MAX_WEIGHTS)?;
+            return Self::from_parts(&card, &weights);
+        }
+        let read = |&name: &&'static str| Ok((name, read_inside(disk, dir, name, name, MAX_BROUGHT)?));
+        Self::from_files(&card, names.iter().map(read).collect::<Result<_, NetError>>()?)
+    }
+
+    /// Only the card of a package, without its weights.
+    ///
+    /// # Errors
+    /// As [`Package::open`], as far as the card goes.
+    pub fn read_card(dir: &Path) -> Result<Card, NetError> {
+        Self::read_card_on(&RealDisk, dir)
+    }
+
+    /// [`Package::read_card`] on any disk.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_card_on(disk: &dyn Disk, dir: &Path) -> Result<Card, NetError> {
+        let card = Card::parse(&read_inside(disk, dir, CARD, "the model card", MAX_CARD)?)?;
+        Architecture::of(&card)?;
+        Ok(card)
+    }
+
+    /// A brought model of its card and files. What the card says of the graph is checked when it is made ready to run;
+    /// here only that the files are those that the card asks for.
+    ///
+    /// # Errors
+    /// A card that is not usable, a file too many or too few, or too large.
+    pub fn from_files(card: &[u8], files: Vec<(&'static str, Vec<u8>)>) -> Result<Self, NetError> {
+        limit("the model card", card.len() as u64, MAX_CARD)?;
+        let parsed = Card::parse(card)?;
+        let architecture = Architecture::of(&parsed)?;
+        let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+        if names != architecture.files() || names == [WEIGHTS] {
+            let wanted = architecture.files().join(", ");
+            return Err(NetError::BadCard(format!(
+                "the card asks for {wanted}, there is {}",
+                names.join(", ")
+            )));
+        }
+        // Lengths first: no two sets of files hash as the same bytes.
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(card.len() as u64).to_le_bytes()).update(card);
+        for (name, bytes) in &files {
+            limit(name, bytes.len() as u64, MAX_BROUGHT)?;
+            hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+        }
+        Ok(Self {
+            card: parsed,
+            architecture,
+            hash: ModelHash(*hasher.finalize().as_bytes()),
+            card_json: card.into(),
+            files: files.into_iter().map(|(name, bytes)| (name, bytes.into())).collect(),
+            places: Arc::default(),
+        })
+    }
+
+    /// The bytes of one of its files.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<&[u8]> {
+        self.files.iter().find(|(known, _)| *known == name).map(|(_, bytes)| &bytes[..])
+    }
+
+    /// Others made its weights, and it cannot be trained further here.
+    #[must_use]
+    pub fn is_brought(&self) -> bool {
+        matches!(self.architecture, Architecture::OnnxEmbedder(_) | Architecture::OnnxDetector(_))
     }
 
     /// Checks the bytes of a card and of a safetensors file against each other: exactly the tensors
@@ -89,6 +181,10 @@ impl Package {
         limit("the weights file", weights.len() as u64, MAX_WEIGHTS)?;
         let parsed = Card::parse(card)?;
         let architecture = Architecture::of(&parsed)?;
+        if architecture.files() != [WEIGHTS] {
+            let family = architecture.family();
+            return Err(NetError::BadCard(format!("{family} comes as an ONNX file, not as bare weights")));
+        }
         let places = locate(weights)?;
         let inventory = architecture.inventory(&parsed);
         for (name, shape) in &inventory {
@@ -116,7 +212,7 @@ impl Package {
             architecture,
             hash: ModelHash(*hasher.finalize().as_bytes()),
             card_json: card.into(),
-            weights: weights.into(),
+            files: Arc::new([(WEIGHTS, weights.into())]),
             places: Arc::new(places),
         };
         match inventory.iter().find(|(name, _)| !package.numbers(name).iter().all(|x| x.is_finite())) {
@@ -145,7 +241,7 @@ impl Package {
         Self::from_parts(&card_json, &weights)
     }
 
-    /// Writes `DIR/card.json` and `DIR/weights.safetensors`, making the folder if need be. Each file
+    /// Writes `DIR/card.json` and the other files, making the folder if need be. Each file
     /// is written aside and renamed, so that a reader never sees half of one.
     ///
     /// # Errors
@@ -162,7 +258,8 @@ impl Package {
         let unwritable =
             |path: &Path, source| NetError::Unwritable { path: path.display().to_string(), source };
         disk.create_dir_all(dir).map_err(|source| unwritable(dir, source))?;
-        for (name, bytes) in [(WEIGHTS, &self.weights), (CARD, &self.card_json)] {
+        let files = self.files.iter().map(|(name, bytes)| (*name, bytes));
+        for (name, bytes) in files.chain([(CARD, &self.card_json)]) {
             let path = dir.join(name);
             twinset_disk::replace(disk, &path, |file| file.write_all(bytes))
                 .map_err(|source| unwritable(&path, source))?;
@@ -195,9 +292,15 @@ impl Package {
         }
     }
 
-    /// The same architecture with random weights (He et al. 2015), a baseline of every evaluation.
+    /// The same architecture with random weights (He et al. 2015), a baseline of every evaluation; for a brought
+    /// model, whose graph we do not rewrite, that of the shipped model of its kind.
     #[must_use]
     pub fn randomised(&self, seed: u64) -> Self {
+        match &self.architecture {
+            Architecture::OnnxEmbedder(_) => return Self::default_embedder().randomised(seed),
+            Architecture::OnnxDetector(_) => return Self::default_detector().randomised(seed),
+            Architecture::RepVggLite(_) | Architecture::GflLite(_) => {}
+        }
         let mut card = self.card.clone();
         card.name = format!("random-{seed}");
         Self::random(&card, seed).unwrap_or_else(|e| unreachable!("the card was accepted before: {e}"))
@@ -235,6 +338,11 @@ impl Package {
         &self.card
     }
 
+    /// The bytes of the card.
+    pub(crate) fn card_json(&self) -> &[u8] {
+        &self.card_json
+    }
+
     /// The card's architecture, read and checked.
     #[must_use]
     pub fn architecture(&self) -> &Architecture {
@@ -263,7 +371,7 @@ impl Package {
     /// The numbers of a tensor of the inventory.
     pub(crate) fn numbers(&self, name: &str) -> Vec<f32> {
         let place = &self.places[name];
-        let bytes = &self.weights[place.bytes.clone()];
+        let bytes = &self.files[0].1[place.bytes.clone()];
         match place.dtype {
             Dtype::F16 => bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
             _ => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
@@ -272,10 +380,30 @@ impl Package {
 }
 
 const CARD: &str = "card.json";
-const WEIGHTS: &str = "weights.safetensors";
 
 fn limit(what: &'static str, found: u64, limit: u64) -> Result<(), NetError> {
     if found > limit { Err(NetError::TooLarge { what, found, limit }) } else { Ok(()) }
+}
+
+/// Reads `dir/name`. A link that leads out of the folder is not followed: a package from elsewhere must not make us
+/// read what it could not bring.
+pub(crate) fn read_inside(
+    disk: &dyn Disk,
+    dir: &Path,
+    name: &str,
+    what: &'static str,
+    max: u64,
+) -> Result<Vec<u8>, NetError> {
+    let path = dir.join(name);
+    if let (Ok(folder), Ok(file)) = (dir.canonicalize(), path.canonicalize())
+        && !file.starts_with(&folder)
+    {
+        return Err(NetError::Outside {
+            path: path.display().to_string(),
+            leads_to: file.display().to_string(),
+        });
+    }
+    read(disk, &path, what, max)
 }
 
 fn read(disk: &dyn Disk, path: &Path, what: &'static str, max: u64) -> Result<Vec<u8>, NetError> {
@@ -313,7 +441,7 @@ fn locate(weights: &[u8]) -> Result<BTreeMap<String, Place>, NetError> {
 }
 
 /// Uniform in -1..1, by splitmix64.
-fn signed_unit(state: &mut u64) -> f32 {
+pub(crate) fn signed_unit(state: &mut u64) -> f32 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

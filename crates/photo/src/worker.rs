@@ -21,4 +21,4 @@ mod process;
 pub use pool::{DecodePool, PoolSettings, this_exe};
 #[doc(hidden)]
 pub use process::worker_main_with;
-pub use process::{WORKER_ARG, worker_main};
+pub use process::{WORKER_ARG, confine, worker_main};

@@ -292,6 +292,7 @@ impl From<EngineError> for Problem {
             E::NoPicture { .. } => Self::new(&NO_PICTURE, error.to_string()),
             E::NotYetSearchable { .. } => Self::new(&SNAPSHOT_NOT_REACHED, error.to_string()),
             E::NoSuchModel { .. } => Self::new(&MODEL_NOT_FOUND, error.to_string()),
+            E::ReadsNoWords => Self::new(&UNSUPPORTED, error.to_string()).at("/text"),
             E::SameModels | E::NoEarlierModels => Self::new(&INVALID_VALUE, error.to_string()),
             E::GenerationBusy => Self::new(&BUSY, error.to_string()),
             E::Closed => Self::new(&BUSY, error.to_string()),

@@ -148,7 +148,7 @@ pub(crate) enum Explain {
 pub(crate) struct SearchQuery {
     /// Left out in a form, where the part `image` is the photo.
     pub(crate) image: Option<ImageRef>,
-    /// Words with the photo. Not on this server yet.
+    /// Words, alone or with the photo: what is found should fit both. Needs a model with a text tower.
     pub(crate) text: Option<String>,
     /// The part of the photo to search for; wins over what is found.
     pub(crate) region: Option<BoxShape>,

@@ -1,21 +1,27 @@
-//! `twinset model list|show|import|use|rollback`
+//! `twinset model list|show|import|pull|use|rollback`
 
-use crate::args::{Model, ModelUse};
+use crate::args::{Model, ModelImport, ModelPull, ModelTold, ModelUse};
 use crate::failure::{Done, Stopped, WrongUse};
 use crate::progress::Progress;
 use crate::ui::{Ui, table};
 use crate::{interrupt, session};
+use anyhow::Context;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use twinset_catalogue::CatalogueName;
 use twinset_engine::{Contest, Engine, Marks, Pace, Taken, Terms};
-use twinset_nets::Package;
+use twinset_fetch::{FetchError, Hub, HubError, Policy};
+use twinset_nets::{
+    Architecture, Brought, BroughtDetector, BroughtEmbedder, Kernel, ModelHash, Package, Quarantine, Told,
+};
+use twinset_photo::worker::this_exe;
 
 pub(crate) fn run(args: &Model, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
     match args {
         Model::List => list(home, ui),
         Model::Show { which } => show(which.as_deref(), home, ui),
-        Model::Import { folders } => import(folders, home, ui),
+        Model::Import(args) => import(args, home, ui),
+        Model::Pull(args) => pull(args, home, ui),
         Model::Use(args) => take(args, home, ui),
         Model::Rollback(of) => rollback(&of.catalogue, home, ui),
     }
@@ -27,19 +33,18 @@ fn list(home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
     for name in engine.catalogues()? {
         using.push((engine.catalogue(&name)?.vision().packages(), name.to_string()));
     }
-    let users = |package: &Package| {
-        let of =
-            |(packages, name): &([_; 2], String)| packages.contains(&package.hash()).then(|| name.clone());
+    let users = |hash: ModelHash| {
+        let of = |(packages, name): &([_; 2], String)| packages.contains(&hash).then(|| name.clone());
         using.iter().filter_map(of).collect::<Vec<_>>()
     };
     let known = engine.models().list()?;
     let values: Vec<Value> = known
         .iter()
         .map(|known| {
-            let card = known.package.card();
+            let card = &known.card;
             json!({
-                "name": card.name, "kind": card.kind, "hash": known.package.hash().to_string(),
-                "shipped": known.shipped, "used_by": users(&known.package),
+                "name": card.name, "kind": card.kind, "hash": known.hash.to_string(),
+                "shipped": known.shipped, "used_by": users(known.hash),
                 "quality": card.rest.get("quality"),
             })
         })
@@ -47,14 +52,14 @@ fn list(home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
     ui.answer(&values, || {
         let head = ["kind", "name", "hash", "", "used by"].map(str::to_owned).to_vec();
         let row = |known: &twinset_engine::KnownModel| {
-            let (card, hash) = (known.package.card(), known.package.hash().to_string());
+            let (card, hash) = (&known.card, known.hash.to_string());
             let whose = if known.shipped { "shipped" } else { "kept" };
             vec![
                 card.kind.clone(),
                 card.name.clone(),
                 hash[..12].to_owned(),
                 whose.to_owned(),
-                users(&known.package).join(", "),
+                users(known.hash).join(", "),
             ]
         };
         table(&std::iter::once(head).chain(known.iter().map(row)).collect::<Vec<_>>())
@@ -72,15 +77,21 @@ fn show(which: Option<&str>, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Don
     };
     let cards = packages.iter().map(card).collect::<anyhow::Result<Vec<_>>>()?;
     ui.answer(&cards, || {
-        let text = |package: &Package| {
+        let text = |(package, shown): (&Package, &Value)| {
             let card = package.card();
             let mut text = format!(
-                "{}  {}  {}\n",
+                "{}  {}  {}\n  runs on: {}\n",
                 ui.strong(&card.kind),
                 card.name,
-                ui.faint(&package.hash().to_string())
+                ui.faint(&package.hash().to_string()),
+                shown["engine"].as_str().unwrap_or_default()
             );
-            text += &format!("  categories: {}\n", card.categories.join(", "));
+            if !card.categories.is_empty() {
+                text += &format!("  categories: {}\n", card.categories.join(", "));
+            }
+            if package.is_brought() {
+                text += &format!("  architecture: {}\n", card.architecture);
+            }
             for member in ["recipe", "quality", "baselines", "data", "licences"] {
                 if let Some(value) = card.rest.get(member).filter(|v| **v != json!([]) && **v != json!({})) {
                     text += &format!("  {member}: {value}\n");
@@ -88,36 +99,166 @@ fn show(which: Option<&str>, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Don
             }
             text
         };
-        packages.iter().map(text).collect()
+        packages.iter().zip(&cards).map(text).collect()
     })?;
     Ok(Done::All)
 }
 
+/// The card with the package's hash and what runs it here.
 fn card(package: &Package) -> anyhow::Result<Value> {
+    let engine = match package.architecture() {
+        Architecture::OnnxEmbedder(_) => BroughtEmbedder::new(package)?.engine(),
+        Architecture::OnnxDetector(_) => BroughtDetector::new(package)?.engine(),
+        Architecture::RepVggLite(_) | Architecture::GflLite(_) => {
+            format!("our own kernels ({:?})", Kernel::best())
+        }
+    };
     let mut card = serde_json::to_value(package.card())?;
     if let Some(card) = card.as_object_mut() {
         card.insert("hash".to_owned(), json!(package.hash().to_string()));
+        card.insert("engine".to_owned(), json!(engine));
     }
     Ok(card)
 }
 
-fn import(folders: &[PathBuf], home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
+fn import(args: &ModelImport, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
     let engine = session::open(home)?;
-    let packages = session::packages_in(folders)?;
-    for package in &packages {
+    let quarantine = Quarantine::of(this_exe()?);
+    let mut kept = Vec::new();
+    for path in &args.paths {
+        if session::holds_packages(path) {
+            for package in session::packages_in(std::slice::from_ref(path))? {
+                quarantine.check(&package).with_context(|| format!("model {}", path.display()))?;
+                kept.push((package, Vec::new()));
+            }
+        } else {
+            let brought = Brought::gather(path, args.text.as_deref(), args.tokenizer.as_deref())?;
+            let stem =
+                path.canonicalize().ok().and_then(|p| Some(p.file_stem()?.to_string_lossy().into_owned()));
+            let told = told(&args.told, stem.unwrap_or_else(|| "brought".to_owned()), None);
+            kept.push(quarantine.bring(brought, &told).with_context(|| format!("model {}", path.display()))?);
+        }
+    }
+    keep(&engine, &kept, ui)
+}
+
+/// What the command line says of a brought model.
+fn told(args: &ModelTold, name: String, origin: Option<String>) -> Told {
+    Told {
+        name: args.name.clone().unwrap_or(name),
+        kind: args.kind.clone(),
+        family: args.family.clone(),
+        side: args.side,
+        mean: args.mean.map(|three| three.0),
+        std: args.std.map(|three| three.0),
+        margin: args.margin,
+        categories: args.categories.clone(),
+        threshold: args.threshold,
+        licence: args.licence.clone(),
+        origin,
+    }
+}
+
+/// Keeps packages and tells what was found out about them.
+fn keep(engine: &Engine, kept: &[(Package, Vec<String>)], ui: &Ui) -> anyhow::Result<Done> {
+    for (package, _) in kept {
         engine.models().keep(package)?;
     }
-    let kept: Vec<Value> = packages
+    let values: Vec<Value> = kept
         .iter()
-        .map(|p| json!({ "name": p.card().name, "kind": p.card().kind, "hash": p.hash().to_string() }))
+        .map(|(p, notes)| {
+            let card = p.card();
+            json!({ "name": card.name, "kind": card.kind, "hash": p.hash().to_string(), "found": notes })
+        })
         .collect();
-    ui.answer(&kept, || {
-        packages
-            .iter()
-            .map(|p| format!("{} {}: kept as {}\n", p.card().kind, p.card().name, p.hash()))
-            .collect()
+    ui.answer(&values, || {
+        let text = |(p, notes): &(Package, Vec<String>)| {
+            let found: String = notes.iter().map(|note| format!("  {note}\n")).collect();
+            format!("{} {}: kept as {}\n{found}", p.card().kind, p.card().name, p.hash())
+        };
+        kept.iter().map(text).collect()
     })?;
     Ok(Done::All)
+}
+
+/// Fetches the files of a model, each with its digest checked, and imports them. What a stopped pull has brought is
+/// kept and continued.
+fn pull(args: &ModelPull, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
+    let engine = session::open(home)?;
+    let stop = || interrupt::asked_to_stop();
+    let hub = Hub::new(&args.hub, Policy { allow: named_network(&args.hub), ..Policy::default() });
+    let revision = hub.look(&args.id, &args.revision, &stop)?;
+    let names: Vec<&str> = revision.files.iter().map(|file| file.path.as_str()).collect();
+    let chosen = Brought::choose(&names, args.file.as_deref());
+    if chosen.is_empty() {
+        let graphs: Vec<&str> =
+            names.into_iter().filter(|n| n.ends_with(".onnx") || n.ends_with(".safetensors")).collect();
+        anyhow::bail!(
+            "{} holds no graph or weights under a usual name; --file names one of: {}",
+            args.id,
+            graphs.join(", ")
+        );
+    }
+    let safe =
+        |path: &str| Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    anyhow::ensure!(
+        chosen.iter().all(|path| safe(path)),
+        "the hub lists paths that lead out of the model's folder"
+    );
+    let folder = session::home(home)?.join("pulled").join(format!(
+        "{}--{}",
+        args.id.replace('/', "--"),
+        revision.commit
+    ));
+    let files: Vec<_> = revision.files.iter().filter(|file| chosen.contains(&file.path.as_str())).collect();
+    let total = files.iter().filter_map(|file| file.size).sum();
+    let progress = Progress::new(ui, &args.id, "bytes", total);
+    let mut before = 0;
+    for file in files {
+        let to = folder.join(&file.path);
+        std::fs::create_dir_all(to.parent().unwrap_or(&folder))?;
+        // Only what had the right digest got its name.
+        if !to.exists() {
+            hub.fetch(
+                &args.id,
+                &revision.commit,
+                file,
+                &to,
+                &mut |there| progress.set(before + there, total),
+                &stop,
+            )
+            .map_err(|error| match error {
+                HubError::Fetch { source: FetchError::Stopped, .. } => {
+                    let resume = Some(format!("twinset model pull {} --revision {}", args.id, args.revision));
+                    anyhow::Error::from(Stopped { done: "what was fetched is kept".into(), resume })
+                }
+                other => other.into(),
+            })?;
+        }
+        before += file.size.unwrap_or(0);
+    }
+    progress.finish();
+    let path = match chosen.first() {
+        Some(model) => folder.join(model),
+        None => folder.clone(),
+    };
+    // Graphs of the web lie a folder deeper than what tells of them.
+    let gathered = Brought::gather(if args.file.is_some() { &path } else { &folder }, None, None)?;
+    let origin = format!("{}/{} at {}", args.hub.trim_end_matches('/'), args.id, revision.commit);
+    let mut told = told(&args.told, args.id.clone(), Some(origin));
+    told.licence = told.licence.or(revision.licence);
+    let kept = Quarantine::of(this_exe()?).bring(gathered, &told)?;
+    let done = keep(&engine, &[kept], ui)?;
+    // The package has its own copy; a folder that stays only takes room.
+    let _ = std::fs::remove_dir_all(&folder);
+    Ok(done)
+}
+
+/// A hub that the caller names by its bare address may be a private one.
+fn named_network(hub: &str) -> Vec<twinset_fetch::Net> {
+    let host = hub.split("//").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host).trim_matches(['[', ']']);
+    host.parse().into_iter().collect()
 }
 
 /// Detector and embedder named by folders, names, hashes; `shipped` and what is not named: the binary's own.

@@ -1,7 +1,7 @@
 //! `twinset search PHOTO --catalogue C`
 
 use crate::args::Search;
-use crate::failure::{Done, WrongUse};
+use crate::failure::Done;
 use crate::session;
 use crate::shapes::Answer;
 use crate::ui::{Ui, short, table};
@@ -10,13 +10,11 @@ use twinset_catalogue::Filter;
 use twinset_engine::{QueryImage, Region, SearchAnswer, SearchRequest};
 
 pub(crate) fn run(args: &Search, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
-    if args.text.is_some() {
-        return Err(
-            WrongUse("--text: the models of this version read no words; leave it out".to_owned()).into()
-        );
-    }
     let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
-    let photo = session::read_photo(&args.photo)?;
+    let image = match &args.photo {
+        Some(photo) => QueryImage::Bytes(session::read_photo(photo)?),
+        None => QueryImage::Words,
+    };
     let engine = session::open(home)?;
     let shop = session::shop(&engine, &args.of.catalogue)?;
     session::wait_searchable(&shop, ui)?;
@@ -27,7 +25,8 @@ pub(crate) fn run(args: &Search, home: Option<&Path>, ui: &Ui) -> anyhow::Result
         rerank: !args.no_rerank,
         exact: args.exact,
         explain: true,
-        ..SearchRequest::new(QueryImage::Bytes(photo))
+        text: args.text.clone(),
+        ..SearchRequest::new(image)
     };
     let answer = shop.search(&request)?;
     ui.answer(&Answer::new(&answer), || text(&answer, ui))?;
@@ -35,11 +34,15 @@ pub(crate) fn run(args: &Search, home: Option<&Path>, ui: &Ui) -> anyhow::Result
 }
 
 fn text(answer: &SearchAnswer, ui: &Ui) -> String {
-    let what = answer.query_category.as_deref().unwrap_or("the whole picture");
-    let r = answer.query_rect;
-    let place =
-        format!("{:.0},{:.0},{:.0},{:.0} of {} x {}", r.x, r.y, r.w, r.h, answer.width, answer.height);
-    let mut text = format!("searched {}  {}\n", ui.strong(what), ui.faint(&place));
+    let mut text = if answer.width == 0 {
+        format!("searched {}\n", ui.strong("by words"))
+    } else {
+        let what = answer.query_category.as_deref().unwrap_or("the whole picture");
+        let r = answer.query_rect;
+        let place =
+            format!("{:.0},{:.0},{:.0},{:.0} of {} x {}", r.x, r.y, r.w, r.h, answer.width, answer.height);
+        format!("searched {}  {}\n", ui.strong(what), ui.faint(&place))
+    };
     if answer.hits.is_empty() {
         return text + "nothing found\n";
     }

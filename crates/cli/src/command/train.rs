@@ -164,7 +164,7 @@ fn adapt_to(
         let shipped = Package::default_embedder();
         let run_side = match shipped.architecture() {
             twinset_nets::Architecture::RepVggLite(a) => Some(a.side),
-            twinset_nets::Architecture::GflLite(_) => None,
+            _ => None,
         };
         *options = TrainOptions {
             synth: args.data.iter().any(|data| data == DRAWN),

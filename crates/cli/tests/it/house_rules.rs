@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 /// Each crate and those of ours that it may see, in the order a photo travels (docs: `ARCHITECTURE.md`).
-const MAY_SEE: [(&str, &str); 18] = [
+const MAY_SEE: [(&str, &str); 19] = [
     ("photo", ""),
-    ("nets", "photo disk"),
+    ("brought", ""),
+    ("nets", "photo brought disk"),
     ("detect", "photo nets"),
     ("embed", "photo nets"),
     ("local", "photo nets"),

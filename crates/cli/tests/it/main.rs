@@ -1,5 +1,6 @@
 //! The binary as its users meet it: arguments in, one answer on stdout, an exit status, and a home that stays whole.
 
+mod brought;
 mod failures;
 mod house;
 mod house_rules;
@@ -7,5 +8,6 @@ mod import;
 mod kills;
 mod looking;
 mod products;
+mod pulling;
 mod serving;
 mod syncing;

@@ -30,7 +30,7 @@ pub fn worker_main_with(decoder: impl Fn(&[u8], &Limits, Option<u32>) -> Result<
 fn serve(decoder: impl Fn(&[u8], &Limits, Option<u32>) -> Result<Decoded, PhotoError>) -> io::Result<()> {
     let (mut from, mut to) = (stdin().lock(), stdout().lock());
     let (confinement, _) = read_frame::<Confinement>(&mut from, 0)?;
-    confine(&confinement)?;
+    confine(confinement.memory_bytes, confinement.cpu_s)?;
     write_frame(&mut to, &Answer::Ready, &[])?;
     loop {
         let (request, bytes) = match read_frame::<Request>(&mut from, confinement.max_bytes) {
@@ -48,20 +48,25 @@ fn serve(decoder: impl Fn(&[u8], &Limits, Option<u32>) -> Result<Decoded, PhotoE
     }
 }
 
+/// Gives up, for the rest of this process's life, the right to more than `memory_bytes` beside what it has, to more
+/// than `cpu_s` seconds of computing, to opening and writing files and to starting processes and threads.
+///
+/// # Errors
+/// What the system said.
 #[cfg(unix)]
-fn confine(confinement: &Confinement) -> io::Result<()> {
+pub fn confine(memory_bytes: u64, cpu_s: u64) -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let lower = |resource, wanted: u64| {
         let most = Some(getrlimit(resource).maximum.map_or(wanted, |hard| hard.min(wanted)));
         setrlimit(resource, Rlimit { current: most, maximum: most })
     };
-    let memory = lower(Resource::As, mapped_bytes().saturating_add(confinement.memory_bytes));
+    let memory = lower(Resource::As, mapped_bytes().saturating_add(memory_bytes));
     // macOS knows this limit by name only.
     if cfg!(target_os = "linux") {
         memory?;
     }
     lower(Resource::Core, 0)?;
-    lower(Resource::Cpu, confinement.cpu_s)?;
+    lower(Resource::Cpu, cpu_s)?;
     lower(Resource::Fsize, 0)?;
     lower(Resource::Nproc, 0)?;
     // Only the three descriptors that are open already.
@@ -69,8 +74,12 @@ fn confine(confinement: &Confinement) -> io::Result<()> {
     Ok(())
 }
 
+/// Here a process can give up nothing.
+///
+/// # Errors
+/// None.
 #[cfg(not(unix))]
-fn confine(_: &Confinement) -> io::Result<()> {
+pub fn confine(_: u64, _: u64) -> io::Result<()> {
     Ok(())
 }
 

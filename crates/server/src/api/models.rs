@@ -56,8 +56,7 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<ModelList>, Prob
             }
         }
         let items = state.engine.models().list()?.into_iter().map(|known| {
-            let hash = known.package.hash();
-            let card = known.package.card();
+            let (hash, card) = (known.hash, known.card);
             ModelShape {
                 name: card.name.clone(),
                 kind: card.kind.clone(),

@@ -192,12 +192,7 @@ pub(crate) struct SearchForm {
 }
 
 fn engine_request(app: &App, photo: Option<Bytes>, query: SearchQuery) -> Result<SearchRequest, Problem> {
-    if query.text.as_deref().is_some_and(|text| !text.trim().is_empty()) {
-        return Err(super::unsupported(
-            "the model of this server reads no words; leave out `text`, and use `filter` for claims",
-        )
-        .at("/text"));
-    }
+    let text = query.text.filter(|text| !text.trim().is_empty());
     let image =
         match (photo, query.image) {
             (Some(bytes), _) => QueryImage::Bytes(picture(app, bytes)?.to_vec()),
@@ -211,15 +206,17 @@ fn engine_request(app: &App, photo: Option<Bytes>, query: SearchQuery) -> Result
                 return Err(super::unsupported("this server keeps no uploads; send the photo itself")
                     .at("/image/upload"));
             }
+            (None, None) if text.is_some() => QueryImage::Words,
             (None, None) => {
                 return Err(Problem::new(
                     &crate::problem::BAD_REQUEST,
-                    "there is nothing to search with: `image` is missing",
+                    "there is nothing to search with: `image` is missing, and there is no `text` either",
                 )
                 .at("/image"));
             }
         };
     let mut request = SearchRequest::new(image);
+    request.text = text;
     request.detect = match query.detect.unwrap_or_default() {
         Detect::Auto => query.region.is_none(),
         Detect::On => true,

@@ -1,0 +1,4 @@
+//! Brought graphs and transformers against what PyTorch says of them (`testdata/make.py`).
+
+mod tokens;
+mod torch;
