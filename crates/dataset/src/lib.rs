@@ -29,6 +29,7 @@ pub const MEMBER_BYTES_MAX: u64 = 64 << 20;
 #[derive(Debug)]
 pub struct DataSet {
     dir: PathBuf,
+    manifest: PathBuf,
     rows: Vec<Row>,
     problems: Vec<Problem>,
     shards: Mutex<HashMap<String, Arc<OnceLock<Arc<Shard>>>>>,
@@ -36,13 +37,14 @@ pub struct DataSet {
 }
 
 impl DataSet {
-    /// Reads `dir/manifest.csv`; the shards are not touched yet.
+    /// Reads `dir/manifest.csv`, or `dir` itself if it is a manifest of another name with its shards beside; the
+    /// shards are not touched yet.
     ///
     /// # Errors
     /// The manifest is missing, too large, not CSV, has no `file` column, or names a path outside `dir`.
     /// Cells that cannot be read do not fail: see [`DataSet::problems`].
     pub fn open(dir: &Path) -> Result<Self, DatasetError> {
-        Self::open_manifest(&dir.join("manifest.csv"))
+        Self::open_manifest(&if dir.is_file() { dir.to_path_buf() } else { dir.join("manifest.csv") })
     }
 
     /// The same with a manifest of any name; shards and files lie beside it.
@@ -52,6 +54,7 @@ impl DataSet {
     pub fn open_manifest(manifest: &Path) -> Result<Self, DatasetError> {
         let (rows, problems) = manifest::read(manifest)?;
         Ok(Self {
+            manifest: manifest.to_path_buf(),
             dir: manifest.parent().unwrap_or(Path::new("")).to_path_buf(),
             rows,
             problems,
@@ -70,6 +73,12 @@ impl DataSet {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The manifest it was read from.
+    #[must_use]
+    pub fn manifest(&self) -> &Path {
+        &self.manifest
     }
 
     /// The folder's own name, for messages.

@@ -14,7 +14,21 @@ pub enum TrainError {
     DataSet(#[from] twinset_dataset::DatasetError),
     #[error("teacher features {path}: {reason}; make them again with bench/teachers/features.py")]
     Teacher { path: PathBuf, reason: String },
+    #[error("{path}, line {line}: {reason}; a click log has one JSON object a line (docs/formats/click-log.md)")]
+    Clicks { path: PathBuf, line: usize, reason: String },
+    #[error(
+        "no search of {path} ({clicks} believed clicks) names a photo and a listing of the given data; give --data \
+             folders whose files, variant_id or item_id are what the log calls `photo`, `query_product` and `product`"
+    )]
+    NoTriplets { path: PathBuf, clicks: usize },
+    #[error(
+        "the train split of {set} lacks photos (view {views}), listings or clicks; name the views of photos with \
+             --photo-view"
+    )]
+    NoShoppers { set: String, views: String },
     /// The caller.
+    #[error("no click log; give one with --data clicks:FILE, or make one with `twinset clicks simulate`")]
+    NoLog,
     #[error("{path} holds a run already; add --resume to go on with it, or choose another --run")]
     RunExists { path: PathBuf },
     #[error("{path} was begun with other data; give the same --data, or start another --run")]

@@ -127,6 +127,7 @@ fn with<R>(
         synth_share: options.synth_share,
         cache_mb: options.cache_mb,
         hold_out: 0.0,
+        ids: None,
     })?;
     let mut learner =
         Detection { arch: &arch, options, badness: Vec::new(), fingerprint: &sources.fingerprint };

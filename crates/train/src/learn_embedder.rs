@@ -11,6 +11,7 @@ use crate::{
     CATEGORIES,
     augment::{View, view},
     card,
+    clicks::ids_of,
     embedder::{EmbedderArchitecture, export, forward},
     error::TrainError,
     layers::{linear, unit},
@@ -207,8 +208,8 @@ impl Learner<Batch> for Embedding<'_> {
             total = total + teacher.clone().mul_scalar(4.0);
             parts.push(("teacher", teacher));
         }
-        if !batch.cell_teaching.rows.is_empty() {
-            let projection = linear(pass, "teacher_cells", out.cells.clone(), batch.cell_teaching.dim);
+        if let Some(cells) = out.cells.filter(|_| !batch.cell_teaching.rows.is_empty()) {
+            let projection = linear(pass, "teacher_cells", cells, batch.cell_teaching.dim);
             let cells = cell_distillation(pass, projection, &batch.cell_teaching);
             total = total + cells.clone().mul_scalar(4.0);
             parts.push(("cells", cells));
@@ -270,8 +271,8 @@ fn with<R>(
     options: &TrainOptions,
     work: impl FnOnce(&Views<'_>, &mut Embedding<'_>) -> Result<R, TrainError>,
 ) -> Result<R, TrainError> {
-    let own = EmbedderArchitecture::default();
-    let arch = EmbedderArchitecture { side: options.side.unwrap_or(own.side), ..own };
+    let arch = EmbedderArchitecture::of(options);
+    let ids = options.clicks.as_deref().map(ids_of).transpose()?;
     let sources = Sources::open(&SourcePaths {
         data: &options.data,
         grounds: &options.grounds,
@@ -280,6 +281,7 @@ fn with<R>(
         synth_share: options.synth_share,
         cache_mb: options.cache_mb,
         hold_out: options.hold_out,
+        ids: ids.as_ref(),
     })?;
     let mut learner = Embedding {
         arch: &arch,

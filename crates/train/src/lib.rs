@@ -8,6 +8,7 @@ mod adapt;
 mod augment;
 mod card;
 mod categories;
+mod clicks;
 mod detector;
 mod drawn;
 mod embedder;
@@ -24,6 +25,10 @@ mod teacher;
 mod trunk;
 
 pub use adapt::{Gain, gain};
+pub use clicks::{
+    Agreement, BoxOverlap, Boxes, Cleaned, Cleaning, Click, ClickLog, DrawnShop, Shoppers, VirtualIds, agreement,
+    box_overlap, clean, draw_shop, run_clicks, simulate, truth, virtual_ids,
+};
 pub use detector::DetectorArchitecture;
 pub use embedder::EmbedderArchitecture;
 pub use error::TrainError;

@@ -37,6 +37,8 @@ pub struct TrainOptions {
     pub data: Vec<PathBuf>,
     /// Data sets whose train pictures serve as grounds for cut-outs.
     pub grounds: Vec<PathBuf>,
+    /// Click log whose virtual ids take the place of the sets' own ids, or that triplets come from.
+    pub clicks: Option<PathBuf>,
     /// Folder of teacher features (`bench/teachers/features.py`).
     pub teacher: Option<PathBuf>,
     /// Package that the network starts from; by chance without one.
@@ -49,6 +51,10 @@ pub struct TrainOptions {
     pub cache_mb: usize,
     /// Side of the network's input while training; the architecture's own without one.
     pub side: Option<usize>,
+    /// Channels of the embedder's stem; the architecture's own without.
+    pub stem: Option<usize>,
+    /// Width and number of convolutions of the embedder's stages; the architecture's own without.
+    pub stages: Option<Vec<(usize, usize)>>,
     /// Side that the card tells to run at. Crops make things look larger in training than at work, which a larger
     /// input undoes (Touvron et al., Fixing the train-test resolution discrepancy, 2019).
     pub run_side: Option<usize>,
@@ -75,12 +81,15 @@ impl Default for TrainOptions {
         Self {
             data: Vec::new(),
             grounds: Vec::new(),
+            clicks: None,
             teacher: None,
             init: None,
             synth: true,
             synth_share: 0.2,
             cache_mb: 512,
             side: None,
+            stem: None,
+            stages: None,
             run_side: None,
             steps: 4000,
             batch: 64,

@@ -13,6 +13,7 @@ use twinset_dataset::{DataSet, Row};
 use twinset_photo::{Limits, Photo, Rect};
 
 use crate::{
+    VirtualIds,
     augment::{Affine, Boxed, Cutout, Shot, Target, compose, paste, pick},
     categories,
     error::TrainError,
@@ -49,6 +50,8 @@ pub(crate) struct SourcePaths<'a> {
     pub(crate) cache_mb: usize,
     /// Share of the items of every set without variants that is never trained on, by a hash of their ids.
     pub(crate) hold_out: f32,
+    /// Of shoppers' clicks: the only ids there are then.
+    pub(crate) ids: Option<&'a VirtualIds>,
 }
 
 /// All sources of a run.
@@ -145,18 +148,18 @@ impl Sources {
         };
         for (i, dir) in paths.data.iter().enumerate() {
             let set = DataSet::open(dir)?;
-            hasher.update(&std::fs::read(dir.join("manifest.csv")).map_err(|e| TrainError::io(dir, e))?);
+            hasher.update(&std::fs::read(set.manifest()).map_err(|e| TrainError::io(dir, e))?);
             let taught = match paths.teacher {
                 Some(t) => out.teacher.add(t, &set.name())?,
                 None => HashMap::new(),
             };
-            out.add_set(i, &set, &taught, paths.hold_out);
+            out.add_set(i, &set, &taught, paths);
             out.sets.push(set);
         }
         out.teacher.centre();
         for dir in paths.grounds {
             let set = DataSet::open(dir)?;
-            hasher.update(&std::fs::read(dir.join("manifest.csv")).map_err(|e| TrainError::io(dir, e))?);
+            hasher.update(&std::fs::read(set.manifest()).map_err(|e| TrainError::io(dir, e))?);
             let rows: Vec<usize> =
                 set.rows().iter().enumerate().filter(|(_, r)| r.split == "train").map(|(i, _)| i).collect();
             if !rows.is_empty() {
@@ -176,14 +179,15 @@ impl Sources {
         index: usize,
         set: &DataSet,
         taught: &HashMap<(String, usize), usize>,
-        hold_out: f32,
+        paths: &SourcePaths<'_>,
     ) {
         let name = set.name();
         let mut products: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         let (mut variants, mut streets) = (false, false);
         for (row_index, row) in set.rows().iter().enumerate().filter(|(_, r)| r.split == "train") {
             let held = (hash64(&["hold-out", &row.item_id]) % 1000) as f32 / 1000.0;
-            if row.variant_id.is_empty() && row.boxes.is_empty() && !row.title.is_empty() && held < hold_out {
+            if row.variant_id.is_empty() && row.boxes.is_empty() && !row.title.is_empty() && held < paths.hold_out
+            {
                 continue;
             }
             let has_mask = matches!(set.mask(row), Ok(Some(_)));
@@ -208,11 +212,15 @@ impl Sources {
                 }
                 let text = if street { row.boxes[b].label() } else { &row.category };
                 let sold_as = categories::of(text);
-                let product = if row.variant_id.is_empty() { &row.item_id } else { &row.variant_id };
+                let sold = if row.variant_id.is_empty() { &row.item_id } else { &row.variant_id };
+                let (product, family) = match paths.ids {
+                    Some(ids) => [ids.of(row); 2].into(),
+                    None => (&sold[..], &row.item_id[..]),
+                };
                 let place = if street { b.to_string() } else { String::new() };
                 let label = Label {
                     product: hash64(&[&name, product, &place]),
-                    family: hash64(&[&name, &row.item_id]),
+                    family: hash64(&[&name, family]),
                 };
                 let article = Article {
                     set: index,
