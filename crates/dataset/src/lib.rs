@@ -10,10 +10,12 @@ mod error;
 mod folder;
 mod manifest;
 mod shard;
+mod windows;
 
 pub use error::DatasetError;
 pub use folder::{Folder, FolderPicture};
 pub use manifest::{LabelledBox, Problem, Row};
+pub use windows::Windows;
 
 use shard::Shard;
 use std::collections::{BTreeSet, HashMap};
@@ -53,14 +55,18 @@ impl DataSet {
     /// As [`DataSet::open`].
     pub fn open_manifest(manifest: &Path) -> Result<Self, DatasetError> {
         let (rows, problems) = manifest::read(manifest)?;
-        Ok(Self {
+        Ok(Self::of_rows(manifest, rows, problems))
+    }
+
+    fn of_rows(manifest: &Path, rows: Vec<Row>, problems: Vec<Problem>) -> Self {
+        Self {
             manifest: manifest.to_path_buf(),
             dir: manifest.parent().unwrap_or(Path::new("")).to_path_buf(),
             rows,
             problems,
             shards: Mutex::default(),
             mask_shards: OnceLock::new(),
-        })
+        }
     }
 
     /// Whether `dir` is laid out as a data set.

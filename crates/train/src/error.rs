@@ -12,9 +12,15 @@ pub enum TrainError {
     NoData(String),
     #[error(transparent)]
     DataSet(#[from] twinset_dataset::DatasetError),
+    #[error("{path}: {bad} cells of {rows} rows are not what their columns should hold, the first: {first}")]
+    Labels { path: PathBuf, bad: usize, rows: usize, first: String },
+    #[error("{path}: of the first {tried} training pictures none can be decoded")]
+    NoPictures { path: PathBuf, tried: usize },
     #[error("teacher features {path}: {reason}; make them again with bench/teachers/features.py")]
     Teacher { path: PathBuf, reason: String },
-    #[error("{path}, line {line}: {reason}; a click log has one JSON object a line (docs/formats/click-log.md)")]
+    #[error(
+        "{path}, line {line}: {reason}; a click log has one JSON object a line (docs/formats/click-log.md)"
+    )]
     Clicks { path: PathBuf, line: usize, reason: String },
     #[error(
         "no search of {path} ({clicks} believed clicks) names a photo and a listing of the given data; give --data \
@@ -35,6 +41,14 @@ pub enum TrainError {
     OtherData { path: PathBuf },
     #[error("{path}: {reason}")]
     Config { path: PathBuf, reason: String },
+    #[error("another process of this training has failed and tells why; start all again with --resume")]
+    OtherProcess,
+    #[error("the processes train different networks; give all of them the same options and data")]
+    UnequalProcesses,
+    #[error(
+        "teacher features are held whole, which a window is there to avoid; give one of `teacher` and `window`"
+    )]
+    TeacherAndWindow,
     /// The numbers.
     #[error(
         "ten batches in a row up to step {step} gave gradients that are not finite; the last checkpoint is \

@@ -16,6 +16,7 @@ use std::{
 use twinset_nets::{Package, Tensor as PackageTensor};
 
 use crate::{
+    crew::{Alone, Crew},
     error::TrainError,
     layers::has_identity,
     trunk::{Arena, Trunk, Weights},
@@ -131,6 +132,11 @@ impl Params {
     /// Optimiser steps taken.
     pub(crate) fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// Names and lengths of all parameters, by name.
+    pub(crate) fn lengths(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.by_name.iter().map(|(name, p)| (&name[..], p.value.len()))
     }
 
     fn declare(&mut self, name: &str, shape: &[usize], init: Init) -> &Param {
@@ -339,6 +345,7 @@ pub(crate) struct Pass<'a> {
     batch_stats: RefCell<Vec<(String, Tensor<1>, Tensor<1>)>>,
     trunk_stats: RefCell<Vec<(String, Stats)>>,
     domain: Cell<&'static str>,
+    crew: &'a dyn Crew,
 }
 
 /// A map between convolutions, wherever it lies.
@@ -359,8 +366,13 @@ impl<'a> Pass<'a> {
     }
 
     /// Convolutions on the host's kernels, the rest on burn.
-    pub(crate) fn on_host(params: &'a mut Params, arena: &'a mut Arena) -> Self {
-        Self::new(params, Device::flex().autodiff(), true, Some(Trunk::new(arena)))
+    pub(crate) fn on_host(params: &'a mut Params, arena: &'a mut Arena, crew: &'a dyn Crew) -> Self {
+        Self { crew, ..Self::new(params, Device::flex().autodiff(), true, Some(Trunk::new(arena, crew))) }
+    }
+
+    /// Those who train on other batches meanwhile.
+    pub(crate) fn crew(&self) -> &dyn Crew {
+        self.crew
     }
 
     /// Running statistics and averaged weights, all on burn.
@@ -375,6 +387,7 @@ impl<'a> Pass<'a> {
             handed_out: RefCell::default(),
             trunk_stats: RefCell::default(),
             domain: Cell::new(""),
+            crew: &Alone,
             device,
             training,
             leaves: RefCell::default(),

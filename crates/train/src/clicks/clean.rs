@@ -54,7 +54,8 @@ impl Cleaning {
 
     /// Why all clicks of one shopper are left out.
     fn doubt(&self, clicks: &[&Click]) -> Option<&'static str> {
-        let (mut days, mut listings) = (BTreeMap::<&str, usize>::new(), BTreeMap::<&str, BTreeSet<&str>>::new());
+        let (mut days, mut listings) =
+            (BTreeMap::<&str, usize>::new(), BTreeMap::<&str, BTreeSet<&str>>::new());
         let mut searches: BTreeMap<&str, (usize, HashSet<&str>)> = BTreeMap::new();
         for click in clicks {
             *days.entry(click.day()).or_default() += 1;
@@ -77,7 +78,8 @@ impl Cleaning {
             return Some("clicks whatever is shown");
         }
         let most = listings.values().map(BTreeSet::len).max().unwrap_or(0);
-        (most as f64 / searches.len() as f64 > self.share_of_one).then_some("clicks one listing whatever is asked")
+        (most as f64 / searches.len() as f64 > self.share_of_one)
+            .then_some("clicks one listing whatever is asked")
     }
 }
 

@@ -25,7 +25,8 @@ impl VirtualIds {
     /// What a picture of a data set shows: its photo's or listing's id. What the log does not name stands alone.
     pub(crate) fn of<'a>(&'a self, row: &'a Row) -> &'a str {
         let photo = self.photos.get(&row.file);
-        let listing = || [&row.file, &row.variant_id, &row.item_id].iter().find_map(|n| self.listings.get(*n));
+        let listing =
+            || [&row.file, &row.variant_id, &row.item_id].iter().find_map(|n| self.listings.get(*n));
         photo.or_else(listing).unwrap_or(&row.file)
     }
 }
@@ -169,7 +170,7 @@ pub fn agreement(ids: &VirtualIds, truth: &BTreeMap<String, String>) -> Agreemen
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clicks::{ClickLog, Cleaning, clean};
+    use crate::clicks::{Cleaning, ClickLog, clean};
 
     #[test]
     fn what_several_shoppers_click_together_is_one_product() {

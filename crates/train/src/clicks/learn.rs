@@ -206,11 +206,11 @@ impl Triplets<'_> {
 impl Maker for Triplets<'_> {
     type Batch = Batch;
 
-    fn batch(&self, step: u64) -> Batch {
+    fn batch(&self, number: u64, first: usize) -> Result<Batch, TrainError> {
         let (side, n) = (self.arch.side, self.options.batch);
         let made = in_parallel(n, |i| {
             let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed ^ 0xc11c);
-            rng.set_stream(step * 4096 + i as u64);
+            rng.set_stream(number * 4096 + (first + i) as u64);
             let ([photo, clicked, skipped], products) = self.triplet(&mut rng);
             let photo = look(&photo, 2 * side, &mut rng);
             let listings = [clicked, skipped].map(|photo| {
@@ -236,7 +236,7 @@ impl Maker for Triplets<'_> {
             batch.pixels.extend(normalised(&rgb, 2 * side));
             batch.photos.push(Photo::new(2 * side as u32, 2 * side as u32, rgb));
         }
-        batch
+        Ok(batch)
     }
 
     fn shown<'b>(&self, batch: &'b Batch) -> (usize, &'b [f32], Vec<Vec<Rect>>) {
@@ -406,7 +406,8 @@ fn write_boxes(
             let r = found.learned;
             let label = CATEGORIES[category.unwrap_or(categories::ITEM)];
             let [x0, y0, x1, y1] = [r.x, r.y, r.x1(), r.y1()];
-            let _ = writeln!(manifest, "{file},train,\"[[{x0:.1},{y0:.1},{x1:.1},{y1:.1},\"\"{label}\"\"]]\"");
+            let _ =
+                writeln!(manifest, "{file},train,\"[[{x0:.1},{y0:.1},{x1:.1},{y1:.1},\"\"{label}\"\"]]\"");
             covers += f64::from(r.area() / photo.frame().area());
             photos += 1;
         }

@@ -2,10 +2,15 @@
 use serde::Serialize;
 use std::path::Path;
 use twinset_dataset::{DataSet, Row};
+use twinset_nets::{EmbedderNet, Package, window};
 use twinset_photo::{Limits, Photo, Rect};
 
-use super::learn::find;
+use super::{
+    learn::find,
+    simulate::{PHOTO, truth_of},
+};
 use crate::{
+    adapt::unit,
     embedder::EmbedderArchitecture,
     error::TrainError,
     params::Params,
@@ -60,7 +65,7 @@ pub fn box_overlap(run: &Path, data: &Path, split: &str) -> Result<BoxOverlap, T
         let found = find(&mut params, &arch, &known.iter().map(|(_, p)| *p).collect::<Vec<_>>());
         for ((i, photo), found) in known.into_iter().zip(found) {
             let (row, truth) = chunk[i];
-            out.products.push(super::simulate::truth_of(row).to_owned());
+            out.products.push(truth_of(row).to_owned());
             out.learned.push(f64::from(found.learned.iou(&truth)));
             out.saliency.push(f64::from(found.saliency.iou(&truth)));
             out.full_frame.push(f64::from(photo.frame().iou(&truth)));
@@ -80,6 +85,47 @@ pub fn box_overlap(run: &Path, data: &Path, split: &str) -> Result<BoxOverlap, T
     let best = CENTRE_SHARES.map(centred).into_iter();
     let sum = |v: &Vec<f64>| v.iter().sum::<f64>();
     out.centre_crop = best.max_by(|a, b| sum(a).total_cmp(&sum(b))).expect("shares are tried");
+    Ok(out)
+}
+
+/// Photos of products, and whether each was found first.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct FoundFirst {
+    /// Product of each photo.
+    pub products: Vec<String>,
+    /// 1 where the photo's product came first.
+    pub first: Vec<f64>,
+}
+
+/// Looks for the photos of `split` (rows of view `photo`, by their box) among its listings, by an embedder alone.
+///
+/// # Errors
+/// [`TrainError::NoData`] if the split has no photos or no listings; a package that is no embedder.
+pub fn found_first(package: &Path, data: &Path, split: &str) -> Result<FoundFirst, TrainError> {
+    let (set, net) = (DataSet::open(data)?, EmbedderNet::new(&Package::open(package)?)?);
+    let (side, margin) = (net.architecture().side, net.architecture().margin);
+    let rows: Vec<&Row> = set.rows_of(Some(split)).collect();
+    let embedded = in_parallel(rows.len(), |i| {
+        let photo = twinset_photo::decode(&set.read(rows[i]).ok()?, &Limits::default()).ok()?;
+        let r = target(rows[i]).unwrap_or_else(|| photo.frame());
+        let square = r.w.max(r.h) * (1.0 + 2.0 * margin);
+        let (x, y) = (r.x + (r.w - square) / 2.0, r.y + (r.h - square) / 2.0);
+        let crop = window(&photo, Rect { x, y, w: square, h: square }, side as u32, side as u32);
+        Some(unit(net.run(&crop).embedding))
+    });
+    let all = || rows.iter().zip(&embedded).filter_map(|(row, e)| Some((*row, e.as_ref()?)));
+    let gallery: Vec<(&str, &Vec<f32>)> =
+        all().filter(|(r, _)| r.view != PHOTO).map(|(r, e)| (truth_of(r), e)).collect();
+    let mut out = FoundFirst::default();
+    for (row, query) in all().filter(|(r, _)| r.view == PHOTO) {
+        let cosine = |e: &[f32]| e.iter().zip(query).map(|(a, b)| a * b).sum::<f32>();
+        let best = gallery.iter().max_by(|a, b| cosine(a.1).total_cmp(&cosine(b.1)));
+        out.first.push(f64::from(best.is_some_and(|(product, _)| *product == truth_of(row))));
+        out.products.push(truth_of(row).to_owned());
+    }
+    if gallery.is_empty() || out.first.is_empty() {
+        return Err(TrainError::NoData(format!("{} (split {split})", data.display())));
+    }
     Ok(out)
 }
 

@@ -19,7 +19,7 @@ pub use clean::{Cleaned, Cleaning, clean};
 pub use graph::{Agreement, VirtualIds, agreement, virtual_ids};
 pub use learn::{Boxes, run_clicks};
 pub use log::{Click, ClickLog};
-pub use measure::{BoxOverlap, box_overlap};
+pub use measure::{BoxOverlap, FoundFirst, box_overlap, found_first};
 pub use simulate::{DrawnShop, Shoppers, draw_shop, simulate, truth};
 
 pub(crate) use learn::ids_of;

@@ -39,7 +39,7 @@ impl Default for DrawnShop {
 
 /// View of a listing's picture and of a shopper's photo in the manifest.
 const LISTING: &str = "shop";
-const PHOTO: &str = "photo";
+pub(crate) const PHOTO: &str = "photo";
 /// Photos that do not show enough of their garment are drawn again, this often at most.
 const TRIES: u64 = 6;
 const VISIBLE_MIN: f32 = 0.6;
@@ -104,7 +104,7 @@ fn draw_product(shop: &DrawnShop, dir: &Path, split: Split, index: u64) -> Resul
         Ok::<(), TrainError>(())
     };
     for number in 0..shop.listings {
-        let drawn = packshot(&spec, shop.seed ^ number * 7919, shop.side);
+        let drawn = packshot(&spec, shop.seed ^ (number * 7919), shop.side);
         if let Some(item) = drawn.items.iter().find(|i| i.product == spec.id) {
             keep(LISTING, number, &drawn.photo, item.rect)?;
         }
