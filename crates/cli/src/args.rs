@@ -863,6 +863,9 @@ pub(crate) struct TrainArgs {
     /// [default: contrastive]
     #[arg(long)]
     pub(crate) loss: Option<twinset_train::Loss>,
+    /// Bring products into one batch that the network takes for each other
+    #[arg(long, conflicts_with = "window")]
+    pub(crate) mine: bool,
     /// Batches whose gradients make one step [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub(crate) accumulate: Option<u64>,

@@ -21,6 +21,7 @@ use crate::{
     embedder::{EmbedderArchitecture, export, forward},
     error::TrainError,
     layers::{linear, unit},
+    live::{LiveIndex, Place},
     losses::{
         Correspondence, Label, Memory, Teaching, cell_distillation, cross_entropy, distillation,
         local_contrast, supervised_contrastive,
@@ -36,6 +37,8 @@ use crate::{
 struct Batch {
     pixels: Vec<f32>,
     labels: Vec<Label>,
+    /// Where the products lie in their sources; drawn ones nowhere.
+    places: Vec<Option<Place>>,
     categories: Vec<i32>,
     patterns: Vec<i32>,
     kinds: Vec<i32>,
@@ -47,6 +50,7 @@ struct Batch {
 
 struct Views<'a> {
     stock: &'a Stock<'a>,
+    live: Option<&'a LiveIndex>,
     options: &'a TrainOptions,
     arch: &'a EmbedderArchitecture,
 }
@@ -80,6 +84,9 @@ impl Views<'_> {
     }
 }
 
+/// Random numbers of twins, beside those of pairs.
+const MINED: usize = 2048;
+
 /// Points a pair of views gives to the local loss.
 const POINTS_A_PAIR: usize = 16;
 
@@ -89,10 +96,18 @@ impl Maker for Views<'_> {
     fn batch(&self, number: u64, first: usize) -> Result<Batch, TrainError> {
         let sources = &*self.stock.at(number, first / self.options.batch.max(1))?;
         let (side, pairs) = (self.arch.side, self.options.batch / 2);
+        let seen = self.live.and_then(|live| live.before(number));
         let made = in_parallel(pairs, |i| {
-            let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
-            rng.set_stream(number * 4096 + (first / 2 + i) as u64);
-            let pair = sources.pair(self.options.seed, &mut rng);
+            let rng = |i: usize| {
+                let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
+                rng.set_stream(number * 4096 + (first / 2 + i) as u64);
+                rng
+            };
+            // Two pairs in a row are near twins: both draw them the same way, and each takes one.
+            let twins = seen.as_ref().and_then(|seen| seen.twins(&mut rng(MINED + i / 2)));
+            let mut rng = rng(i);
+            let twin = twins.and_then(|twins| sources.pair_of(twins[i % 2], &mut rng));
+            let pair = twin.unwrap_or_else(|| sources.pair(self.options.seed, &mut rng));
             let views = [0, 1].map(|j| view(&pair.shots[j], side, self.arch.margin, &mut rng));
             let points =
                 if pair.same_picture { points(&views, side, grid(self.arch), &mut rng) } else { Vec::new() };
@@ -103,6 +118,7 @@ impl Maker for Views<'_> {
         let mut batch = Batch {
             pixels: Vec::with_capacity(2 * pairs * 3 * side * side),
             labels: Vec::new(),
+            places: Vec::new(),
             categories: Vec::new(),
             patterns: Vec::new(),
             kinds: Vec::new(),
@@ -115,6 +131,7 @@ impl Maker for Views<'_> {
             for (j, v) in views.iter().enumerate() {
                 batch.pixels.extend_from_slice(&v.pixels);
                 batch.labels.push(pair.label);
+                batch.places.push(pair.place);
                 batch.categories.push(pair.category);
                 batch.patterns.push(pair.pattern);
                 batch.kinds.push(pair.kind);
@@ -177,6 +194,7 @@ struct Embedding<'a> {
     badness: Vec<f32>,
     fingerprint: &'a str,
     sources: Option<&'a Sources>,
+    live: Option<&'a LiveIndex>,
 }
 
 impl Embedding<'_> {
@@ -236,6 +254,9 @@ impl Learner<Batch> for Embedding<'_> {
             Some((_, after)) => self.memory = after,
             None => self.memory.push(&rows, &batch.labels),
         }
+        if let Some(live) = self.live {
+            live.take(self.arch.dim, &rows, &batch.labels, &batch.places);
+        }
         // Two views of one product that lie far apart.
         self.badness = rows
             .chunks_exact(2 * self.arch.dim)
@@ -294,11 +315,16 @@ impl Learner<Batch> for Embedding<'_> {
     }
 
     fn state(&self) -> BTreeMap<String, Vec<f32>> {
-        self.memory.state()
+        let mut state = self.memory.state();
+        state.extend(self.live.map(LiveIndex::state).unwrap_or_default());
+        state
     }
 
     fn restore(&mut self, state: BTreeMap<String, Vec<f32>>) {
         self.memory.restore(&state);
+        if let Some(live) = self.live {
+            live.restore(self.arch.dim, &state);
+        }
     }
 
     fn judge(&self, package: &Path) -> Result<Option<f32>, TrainError> {
@@ -346,6 +372,10 @@ fn with<R>(
     let kinds = first.kinds.len();
     // The products of other windows are not known: a set that is read by windows has no proxies.
     let classes = if matches!(stock, Stock::Whole(_)) { first.classes() } else { HashMap::new() };
+    if options.mine && options.window > 0 {
+        return Err(TrainError::MineAndWindow);
+    }
+    let live = options.mine.then(LiveIndex::default);
     let judged = (options.judge > 0.0).then_some(first);
     let mut learner = Embedding {
         arch: &arch,
@@ -356,8 +386,9 @@ fn with<R>(
         badness: Vec::new(),
         fingerprint: stock.fingerprint(),
         sources: judged.as_deref(),
+        live: live.as_ref(),
     };
-    work(&Views { stock: &stock, options, arch: &arch }, &mut learner)
+    work(&Views { stock: &stock, live: live.as_ref(), options, arch: &arch }, &mut learner)
 }
 
 /// Pictures a second without any reading.
@@ -367,6 +398,7 @@ pub(crate) fn throughput(steps: u64) -> f64 {
     let batch = Batch {
         pixels: (0..n * 3 * arch.side * arch.side).map(|i| ((i * 7919) % 97) as f32 / 48.0 - 1.0).collect(),
         labels: (0..n as u64).map(|i| Label { product: i / 2, family: i / 2 }).collect(),
+        places: vec![None; n],
         categories: vec![0; n],
         patterns: vec![-1; n],
         kinds: vec![-1; n],
@@ -384,6 +416,7 @@ pub(crate) fn throughput(steps: u64) -> f64 {
         badness: Vec::new(),
         fingerprint: "",
         sources: None,
+        live: None,
     };
     run::throughput(&mut learner, &batch, n, steps)
 }

@@ -18,6 +18,7 @@ mod events;
 mod layers;
 mod learn_detector;
 mod learn_embedder;
+mod live;
 mod losses;
 mod params;
 mod proxies;

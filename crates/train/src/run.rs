@@ -71,6 +71,8 @@ pub struct TrainOptions {
     pub accumulate: u64,
     /// What pulls pictures of one product together.
     pub loss: Loss,
+    /// Bring products into one batch that the network takes for each other (a live index of their embeddings).
+    pub mine: bool,
     /// Share of the products that is not trained on, but looked for at every checkpoint: the best one becomes the
     /// package.
     pub judge: f32,
@@ -110,6 +112,7 @@ impl Default for TrainOptions {
             batch: 64,
             accumulate: 1,
             loss: Loss::Contrastive,
+            mine: false,
             judge: 0.0,
             patience: 0,
             learning_rate: 1.5e-3,

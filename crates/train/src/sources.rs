@@ -17,6 +17,7 @@ use crate::{
     augment::{Affine, Boxed, Cutout, Shot, Target, compose, paste, pick},
     categories,
     error::TrainError,
+    live::Place,
     losses::Label,
     run::TrainOptions,
     teacher::{Lesson, Teacher},
@@ -110,6 +111,8 @@ impl<'a> SourcePaths<'a> {
 pub(crate) struct Pair {
     pub(crate) shots: [Shot; 2],
     pub(crate) label: Label,
+    /// Where its product lies in the sources; nowhere if it is drawn.
+    pub(crate) place: Option<Place>,
     pub(crate) category: i32,
     pub(crate) kind: i32,
     pub(crate) pattern: i32,
@@ -399,32 +402,38 @@ impl Sources {
             let set = weighted(&self.weights, rng);
             let several = &self.several[set];
             let product = if !several.is_empty() && rng.random_bool(0.5) {
-                &self.products[set][*pick(several, rng)]
+                *pick(several, rng)
             } else {
-                pick(&self.products[set], rng)
+                rng.random_range(0..self.products[set].len())
             };
-            let (mut i, mut j) = (*pick(product, rng), *pick(product, rng));
-            if product.len() > 1 && i == j && rng.random_bool(0.8) {
-                j = product[(product.iter().position(|p| *p == i).unwrap_or(0) + 1) % product.len()];
+            if let Some(pair) = self.pair_of((set, product), rng) {
+                return pair;
             }
-            if rng.random_bool(0.5) {
-                std::mem::swap(&mut i, &mut j);
-            }
-            let (a, b) = (&self.articles[i], &self.articles[j]);
-            let (Some((first, lesson)), Some((second, other))) = (self.shot(a, rng), self.shot(b, rng))
-            else {
-                continue;
-            };
-            return Pair {
-                shots: [first, second],
-                label: a.label,
-                category: a.category,
-                kind: a.kind,
-                pattern: -1,
-                lessons: [lesson, other],
-                same_picture: i == j,
-            };
         }
+    }
+
+    /// Two views of the product at `place`; none if its pictures cannot be read.
+    pub(crate) fn pair_of(&self, (set, number): Place, rng: &mut ChaCha8Rng) -> Option<Pair> {
+        let product = &self.products[set][number];
+        let (mut i, mut j) = (*pick(product, rng), *pick(product, rng));
+        if product.len() > 1 && i == j && rng.random_bool(0.8) {
+            j = product[(product.iter().position(|p| *p == i).unwrap_or(0) + 1) % product.len()];
+        }
+        if rng.random_bool(0.5) {
+            std::mem::swap(&mut i, &mut j);
+        }
+        let (a, b) = (&self.articles[i], &self.articles[j]);
+        let ((first, lesson), (second, other)) = (self.shot(a, rng)?, self.shot(b, rng)?);
+        Some(Pair {
+            shots: [first, second],
+            label: a.label,
+            place: Some((set, number)),
+            category: a.category,
+            kind: a.kind,
+            pattern: -1,
+            lessons: [lesson, other],
+            same_picture: i == j,
+        })
     }
 
     /// A photo with every garment boxed.

@@ -338,6 +338,7 @@ fn options(args: &TrainArgs, run: &Path) -> anyhow::Result<TrainOptions> {
         options.steps = steps;
     }
     options.loss = args.loss.unwrap_or(options.loss);
+    options.mine |= args.mine;
     options.accumulate = args.accumulate.unwrap_or(options.accumulate);
     options.judge = args.hold_out.unwrap_or(options.judge);
     options.patience = args.patience.unwrap_or(options.patience);

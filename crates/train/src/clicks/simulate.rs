@@ -68,7 +68,7 @@ pub fn draw_shop(shop: &DrawnShop, dir: &Path) -> Result<(), TrainError> {
             let cell = format!("\"[[{x0:.1},{y0:.1},{x1:.1},{y1:.1},\"\"target\"\"]]\"");
             let given = if train { "" } else { &cell };
             let _ = writeln!(plain, "{file},,{split},{category},{family},{id},{view},{given}");
-            let _ = writeln!(boxed, "{file},,{split},,{family},{id},{view},{cell}");
+            let _ = writeln!(boxed, "{file},,{split},,{id},,{view},{cell}");
             let _ = writeln!(alone, "{file},,{split},,{file},,{view},{cell}");
         }
     }

@@ -85,6 +85,25 @@ fn every_loss_trains_and_batches_add_up() {
 }
 
 #[test]
+fn hard_negatives_are_mined_and_a_resumed_run_mines_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    shop(dir.path());
+    let options = TrainOptions { mine: true, checkpoint_every: 20, ..on(dir.path(), 120) };
+    let (whole, cut, random) = (dir.path().join("whole"), dir.path().join("cut"), dir.path().join("random"));
+    train(&options, &whole, false).unwrap();
+    train(&TrainOptions { steps: 100, ..options.clone() }, &cut, false).unwrap();
+    train(&options, &cut, true).unwrap();
+    assert_eq!(curve(&whole), curve(&cut));
+    train(&TrainOptions { mine: false, ..options.clone() }, &random, false).unwrap();
+    // The index is used from the third round of 32 batches on.
+    let (whole, random) = (curve(&whole), curve(&random));
+    assert_eq!(whole[..4], random[..4]);
+    assert_ne!(whole[5..], random[5..]);
+    let both = TrainOptions { window: 6, ..options };
+    assert!(matches!(train(&both, &dir.path().join("both"), false), Err(TrainError::MineAndWindow)));
+}
+
+#[test]
 fn the_best_checkpoint_by_what_was_held_out_is_the_package_and_waiting_ends() {
     let dir = tempfile::tempdir().unwrap();
     shop(dir.path());
