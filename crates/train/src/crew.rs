@@ -179,7 +179,7 @@ mod tests {
         let (one, two) = (losses(&one), losses(&two));
         assert_eq!(one.len(), 2);
         for (a, b) in one.iter().zip(&two) {
-            assert!((a - b).abs() < 0.15 * a, "{one:?} {two:?}");
+            assert!((a - b).abs() < 0.03 * a, "{one:?} {two:?}");
         }
     }
 

@@ -10,7 +10,9 @@ pub enum TrainError {
         "no training pictures in {0}; give --data folders with a manifest.csv and a train split, or synth:"
     )]
     NoData(String),
-    #[error("hard negatives are mined among all products, which a window does not hold; give one of `mine` and `window`")]
+    #[error(
+        "hard negatives are mined among all products, which a window does not hold; give one of `mine` and `window`"
+    )]
     MineAndWindow,
     #[error(transparent)]
     DataSet(#[from] twinset_dataset::DatasetError),

@@ -309,7 +309,7 @@ pub(crate) fn train_in<B: Send>(
                     gradients.entry(name.to_owned()).or_insert_with(|| vec![0.0; length]);
                 });
             }
-            let stopping = exchange(crew, &mut gradients, share, run.stop.load(Ordering::Relaxed))?;
+            exchange(crew, &mut gradients, share)?;
             let learning_rate = schedule(options, params.steps());
             let step = Step { learning_rate, weight_decay: options.weight_decay, clip: options.clip };
             match params.step(gradients.into_iter().collect(), step) {
@@ -326,7 +326,7 @@ pub(crate) fn train_in<B: Send>(
                 let seconds = clock.elapsed().as_secs_f32();
                 let losses = sums
                     .iter_mut()
-                    .map(|s| (s.0, std::mem::take(&mut s.1) / std::mem::take(&mut s.2).max(1) as f32))
+                    .map(|s| (s.0, std::mem::take(&mut s.1) / std::mem::take(&mut s.2).max(1) as f32 + 0.0))
                     .collect();
                 let pictures = REPORT_EVERY * accumulate * (options.batch * crew.size()) as u64;
                 let pictures_per_second = pictures as f32 / seconds;
@@ -339,6 +339,7 @@ pub(crate) fn train_in<B: Send>(
                 }
                 clock = Instant::now();
             }
+            let stopping = crew.any(run.stop.load(Ordering::Relaxed));
             if stopping || step.is_multiple_of(options.checkpoint_every) || step == options.steps {
                 let enough = first_of(crew, || {
                     params.save(&checkpoint, &learner.state())?;
@@ -379,30 +380,27 @@ fn add(sum: &mut BTreeMap<String, Vec<f32>>, gradients: Vec<(String, Vec<f32>)>)
     }
 }
 
-/// Gradients summed over the crew and scaled by `share`; returns whether anyone was told to stop.
+/// Gradients summed over the crew and scaled by `share`.
 fn exchange(
     crew: &dyn Crew,
     gradients: &mut BTreeMap<String, Vec<f32>>,
     share: f32,
-    stop: bool,
-) -> Result<bool, TrainError> {
-    let mut stop = f32::from(u8::from(stop));
+) -> Result<(), TrainError> {
     if crew.size() > 1 {
         let lengths = crew.gather(&[gradients.len() as f32]);
         if lengths.iter().any(|l| *l != lengths[0]) {
             return Err(TrainError::UnequalProcesses);
         }
         // One exchange for all: most of them are short.
-        let mut flat: Vec<f32> = gradients.values().flatten().copied().chain([stop]).collect();
+        let mut flat: Vec<f32> = gradients.values().flatten().copied().collect();
         crew.sum(&mut flat);
         let mut from = flat.iter();
         gradients.values_mut().flatten().zip(&mut from).for_each(|(g, f)| *g = *f);
-        stop = flat[flat.len() - 1];
     }
     if share != 1.0 {
         gradients.values_mut().flatten().for_each(|g| *g *= share);
     }
-    Ok(stop > 0.0)
+    Ok(())
 }
 
 /// The mean of the loss over the crew; its parts stay this process's own, since not every batch has every part.

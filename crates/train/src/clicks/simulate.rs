@@ -44,7 +44,7 @@ pub(crate) const PHOTO: &str = "photo";
 const TRIES: u64 = 6;
 const VISIBLE_MIN: f32 = 0.6;
 
-/// Draws the shop into `dir`: `manifest.csv`, in which no row of the train split has a box, and `boxed.csv`, the same
+/// Draws the shop into `dir`: `manifest.csv`, in which only photos of the held-out products have a box, and `boxed.csv`, the same
 /// with all boxes and nothing but ids to learn from, for measuring; `alone.csv`, that with every picture an id of its own.
 ///
 /// # Errors
@@ -66,7 +66,7 @@ pub fn draw_shop(shop: &DrawnShop, dir: &Path) -> Result<(), TrainError> {
             let split = if train { "train" } else { "val" };
             let [x0, y0, x1, y1] = [rect.x, rect.y, rect.x1(), rect.y1()];
             let cell = format!("\"[[{x0:.1},{y0:.1},{x1:.1},{y1:.1},\"\"target\"\"]]\"");
-            let given = if train { "" } else { &cell };
+            let given = if train || view != PHOTO { "" } else { &cell };
             let _ = writeln!(plain, "{file},,{split},{category},{family},{id},{view},{given}");
             let _ = writeln!(boxed, "{file},,{split},,{id},,{view},{cell}");
             let _ = writeln!(alone, "{file},,{split},,{file},,{view},{cell}");
@@ -382,8 +382,9 @@ mod tests {
         };
         let (calm, robots) = (with(0.0, &Cleaning::default()), with(0.2, &Cleaning::default()));
         let believed = with(0.2, &Cleaning::none());
-        eprintln!("{calm:?} {robots:?} {believed:?}");
-        assert!(calm.precision > 0.9 && calm.recall > 0.8, "{calm:?}");
-        assert!(robots.precision > calm.precision - 0.03 && robots.recall > calm.recall - 0.05, "{robots:?}");
+        // 0.87 and 0.86 when this was written, with the robots left out and without any; 0.70 and 0.89 with them.
+        assert!(calm.precision > 0.8 && calm.recall > 0.8, "{calm:?}");
+        assert!(robots.precision > calm.precision - 0.03 && robots.recall > calm.recall - 0.03, "{robots:?}");
+        assert!(believed.precision < robots.precision - 0.1, "{believed:?}");
     }
 }
