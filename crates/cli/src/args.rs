@@ -82,6 +82,10 @@ pub(crate) enum Command {
     /// Train a detector, an embedder, or the weights of the score
     #[command(subcommand)]
     Train(Train),
+    /// Click logs: make one up, see which listings are one product to shoppers
+    #[cfg(feature = "train")]
+    #[command(subcommand)]
+    Clicks(Clicks),
     /// Speak the protocol of the index benchmark on stdin and stdout
     Ann,
     /// Print a completion script for a shell
@@ -475,6 +479,95 @@ pub(crate) enum Eval {
     Audit(EvalAudit),
     /// Is the index right, fast and small?
     Index(EvalIndex),
+    /// Can a network learn from clicks alone? Simulated clicks on drawn garments
+    #[cfg(feature = "train")]
+    Clicks(EvalClicks),
+}
+
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+pub(crate) struct EvalClicks {
+    /// Products to learn from
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u64).range(6..=1_000_000))]
+    pub(crate) products: u64,
+    /// Products to measure on, of patterns and grounds that the others never have
+    #[arg(long, value_name = "N", default_value_t = 150, value_parser = clap::value_parser!(u64).range(6..=1_000_000))]
+    pub(crate) held_out: u64,
+    /// Steps of each training of embedders
+    #[arg(long, default_value_t = 600)]
+    pub(crate) steps: u64,
+    /// Steps of the training of boxes
+    #[arg(long, default_value_t = 1200)]
+    pub(crate) box_steps: u64,
+    /// Share of the clicks that robots make
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    pub(crate) robots: f32,
+    /// Only measure virtual ids
+    #[arg(long, conflicts_with = "only_boxes")]
+    pub(crate) only_ids: bool,
+    /// Only measure boxes
+    #[arg(long)]
+    pub(crate) only_boxes: bool,
+    /// Measure the boxes on the split `val` of this data set too; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Vec<PathBuf>,
+    /// Keep shop, log and runs here, and go on with what is there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+    /// Of everything that chance decides
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[cfg(feature = "train")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum Clicks {
+    /// Write the log of made-up shoppers, some of them robots, over a data set or a drawn shop
+    Simulate(ClicksSimulate),
+    /// Group the listings of a log by what is clicked together
+    Ids(ClicksIds),
+}
+
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+pub(crate) struct ClicksSimulate {
+    /// Data set whose train split is searched, or `synth:` for a drawn shop
+    #[arg(long, value_name = "DIR", default_value = "synth:")]
+    pub(crate) data: PathBuf,
+    /// Where to write the log, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Where to draw the shop [default: beside the log]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) shop: Option<PathBuf>,
+    /// Products of a drawn shop
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    pub(crate) products: u64,
+    /// Searches of people
+    #[arg(long, value_name = "N", default_value_t = 8000)]
+    pub(crate) searches: usize,
+    /// People
+    #[arg(long, value_name = "N", default_value_t = 1500)]
+    pub(crate) users: usize,
+    /// Share of the clicks that robots make
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    pub(crate) robots: f32,
+    /// View of the rows that are shoppers' photos, all others are listings; may be repeated [default: photo]
+    #[arg(long = "photo-view", value_name = "VIEW")]
+    pub(crate) photo_views: Vec<String>,
+    /// Of everything that chance decides
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+pub(crate) struct ClicksIds {
+    /// The log: `twinset clicks simulate`, or the feedback export of a server
+    pub(crate) log: PathBuf,
+    /// Where to write the groups, as CSV
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -801,6 +894,9 @@ pub(crate) enum Train {
     /// Turns crops into embeddings
     #[cfg(feature = "train")]
     Embedder(TrainArgs),
+    /// Learns an embedder, and boxes that nobody drew, from a click log
+    #[cfg(feature = "train")]
+    Clicks(TrainArgs),
     /// Turns what is known of a pair into the probability that both are the same; a few minutes, for each embedder
     Fusion(TrainFusion),
 }
@@ -824,8 +920,8 @@ pub(crate) struct TrainArgs {
     /// TOML or JSON file with the options; arguments win over it
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Data set to train on, `synth:` for drawn garments, or `catalogue:NAME` to fit the shipped model to a shop's own
-    /// products; may be repeated
+    /// Data set to train on, `synth:` for drawn garments, `catalogue:NAME` to fit the shipped model to a shop's own
+    /// products, or `clicks:FILE` for a click log, whose virtual ids take the place of the sets' own; may be repeated
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Vec<String>,
     /// Run folder: checkpoints, metrics and the package
@@ -840,6 +936,26 @@ pub(crate) struct TrainArgs {
     /// Optimiser steps
     #[arg(long)]
     pub(crate) steps: Option<u64>,
+    /// contrastive, proxy-anchor for a closed set of products, or sub-centre-arcface for ids that are partly wrong
+    /// [default: contrastive]
+    #[arg(long)]
+    pub(crate) loss: Option<twinset_train::Loss>,
+    /// Bring products into one batch that the network takes for each other
+    #[arg(long, conflicts_with = "window")]
+    pub(crate) mine: bool,
+    /// Batches whose gradients make one step [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub(crate) accumulate: Option<u64>,
+    /// Keep this share of the train split's products from training, look for them at every checkpoint, and take the
+    /// checkpoint that finds most
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(crate) hold_out: Option<f32>,
+    /// End after so many checkpoints without a better one; needs --hold-out
+    #[arg(long, value_name = "N", requires = "hold_out")]
+    pub(crate) patience: Option<u64>,
+    /// Read the sets window by window, so many rows each: memory does not grow with the data
+    #[arg(long, value_name = "ROWS")]
+    pub(crate) window: Option<usize>,
     /// Only look for a good learning rate: a few steps while it rises
     #[arg(long, conflicts_with = "resume")]
     pub(crate) find_rate: bool,

@@ -66,6 +66,10 @@ fn run(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Done> {
         Command::Train(Train::Detector(args)) => command::train::run("detector", args, home.as_deref(), ui),
         #[cfg(feature = "train")]
         Command::Train(Train::Embedder(args)) => command::train::run("embedder", args, home.as_deref(), ui),
+        #[cfg(feature = "train")]
+        Command::Train(Train::Clicks(args)) => command::train::run("clicks", args, home.as_deref(), ui),
+        #[cfg(feature = "train")]
+        Command::Clicks(args) => command::clicks::run(args, ui),
         Command::Ann => command::ann(),
         Command::Completion(args) => command::completion(args),
     }

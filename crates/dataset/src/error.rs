@@ -20,6 +20,11 @@ pub enum DatasetError {
     /// Larger than allowed, tested before reading.
     #[error("{path} has {bytes} bytes, more than the {limit} allowed")]
     TooLarge { path: PathBuf, bytes: u64, limit: u64 },
+    /// Rows of one shard that do not follow each other.
+    #[error(
+        "{path}, line {line}: shard {shard} was left before; sort the rows by shard to read them window by window"
+    )]
+    Scattered { path: PathBuf, line: u64, shard: String },
     /// Too many files in a folder.
     #[error("{path} holds more than {limit} files; import its sub-folders one by one")]
     TooMany { path: PathBuf, limit: usize },

@@ -10,10 +10,12 @@ mod error;
 mod folder;
 mod manifest;
 mod shard;
+mod windows;
 
 pub use error::DatasetError;
 pub use folder::{Folder, FolderPicture};
 pub use manifest::{LabelledBox, Problem, Row};
+pub use windows::Windows;
 
 use shard::Shard;
 use std::collections::{BTreeSet, HashMap};
@@ -29,6 +31,7 @@ pub const MEMBER_BYTES_MAX: u64 = 64 << 20;
 #[derive(Debug)]
 pub struct DataSet {
     dir: PathBuf,
+    manifest: PathBuf,
     rows: Vec<Row>,
     problems: Vec<Problem>,
     shards: Mutex<HashMap<String, Arc<OnceLock<Arc<Shard>>>>>,
@@ -36,13 +39,14 @@ pub struct DataSet {
 }
 
 impl DataSet {
-    /// Reads `dir/manifest.csv`; the shards are not touched yet.
+    /// Reads `dir/manifest.csv`, or `dir` itself if it is a manifest of another name with its shards beside; the
+    /// shards are not touched yet.
     ///
     /// # Errors
     /// The manifest is missing, too large, not CSV, has no `file` column, or names a path outside `dir`.
     /// Cells that cannot be read do not fail: see [`DataSet::problems`].
     pub fn open(dir: &Path) -> Result<Self, DatasetError> {
-        Self::open_manifest(&dir.join("manifest.csv"))
+        Self::open_manifest(&if dir.is_file() { dir.to_path_buf() } else { dir.join("manifest.csv") })
     }
 
     /// The same with a manifest of any name; shards and files lie beside it.
@@ -51,13 +55,18 @@ impl DataSet {
     /// As [`DataSet::open`].
     pub fn open_manifest(manifest: &Path) -> Result<Self, DatasetError> {
         let (rows, problems) = manifest::read(manifest)?;
-        Ok(Self {
+        Ok(Self::of_rows(manifest, rows, problems))
+    }
+
+    fn of_rows(manifest: &Path, rows: Vec<Row>, problems: Vec<Problem>) -> Self {
+        Self {
+            manifest: manifest.to_path_buf(),
             dir: manifest.parent().unwrap_or(Path::new("")).to_path_buf(),
             rows,
             problems,
             shards: Mutex::default(),
             mask_shards: OnceLock::new(),
-        })
+        }
     }
 
     /// Whether `dir` is laid out as a data set.
@@ -70,6 +79,12 @@ impl DataSet {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The manifest it was read from.
+    #[must_use]
+    pub fn manifest(&self) -> &Path {
+        &self.manifest
     }
 
     /// The folder's own name, for messages.

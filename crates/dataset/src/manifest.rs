@@ -6,6 +6,8 @@ use twinset_photo::Rect;
 
 /// Largest manifest that is read, in bytes.
 const MANIFEST_BYTES_MAX: u64 = 1 << 30;
+/// Longest row that is read window by window, in bytes.
+pub(crate) const ROW_BYTES_MAX: u64 = 1 << 20;
 /// Most boxes one picture may have; more is a sign of a broken export.
 const BOXES_MAX: usize = 1000;
 
@@ -94,7 +96,7 @@ pub(crate) fn read(path: &Path) -> Result<(Vec<Row>, Vec<Problem>), DatasetError
     parse(path, text)
 }
 
-fn parse(path: &Path, text: &[u8]) -> Result<(Vec<Row>, Vec<Problem>), DatasetError> {
+pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<(Vec<Row>, Vec<Problem>), DatasetError> {
     let broken = |e: &csv::Error| DatasetError::BadManifest {
         path: path.to_path_buf(),
         line: e.position().map_or(1, csv::Position::line),

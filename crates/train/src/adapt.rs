@@ -119,7 +119,7 @@ fn whole(photo: &Photo, side: usize, margin: f32) -> Photo {
     window(photo, rect, side as u32, side as u32)
 }
 
-fn unit(mut v: Vec<f32>) -> Vec<f32> {
+pub(crate) fn unit(mut v: Vec<f32>) -> Vec<f32> {
     let length = v.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-12);
     v.iter_mut().for_each(|x| *x /= length);
     v

@@ -170,7 +170,10 @@ pub(crate) fn loss(
             }
         }
     }
-    let total: f32 = quality.iter().sum::<f32>().max(1.0);
+    // Of the whole crew's batch, so that its size does not change what a garment counts.
+    let mut all = [quality.iter().sum::<f32>()];
+    pass.crew().sum(&mut all);
+    let total = all[0].max(1.0) / pass.crew().size() as f32;
     let goal = pass.constant(goal, [n, a, channels]);
     let weight = pass.constant(weight, [n, a, channels]);
     let gap = goal.clone() - sigmoid(out.scores.clone());

@@ -28,6 +28,7 @@ pub(crate) fn pair(seed: u64, rng: &mut ChaCha8Rng) -> Pair {
         return Pair {
             shots: [first, second],
             label: Label { product: spec.id ^ 1 << 63, family: spec.id ^ 1 << 63 },
+            place: None,
             category: place(&CATEGORIES, spec.category.name()),
             kind: -1,
             pattern: place(&PATTERNS, spec.attributes.pattern.name()),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     layers::{block, has_identity, linear, pointwise, unit},
     params::{Params, Pass},
+    run::TrainOptions,
 };
 
 /// What `card.json` says under `architecture`.
@@ -45,12 +46,25 @@ impl Default for EmbedderArchitecture {
     }
 }
 
+impl EmbedderArchitecture {
+    /// As the options say, where they say something.
+    pub(crate) fn of(options: &TrainOptions) -> Self {
+        let own = Self::default();
+        Self {
+            side: options.side.unwrap_or(own.side),
+            stem: options.stem.unwrap_or(own.stem),
+            stages: options.stages.clone().unwrap_or(own.stages),
+            ..own
+        }
+    }
+}
+
 /// What one pass gives.
 pub(crate) struct Outputs {
     /// `[n, dim]`, length 1.
     pub(crate) embedding: Tensor<2>,
-    /// `[n * cells, channels]`: the last map, cells row by row, before pooling.
-    pub(crate) cells: Tensor<2>,
+    /// `[n * cells, channels]`: the last map, cells row by row, before pooling; of whole pictures only.
+    pub(crate) cells: Option<Tensor<2>>,
     /// `[n, categories]` logits.
     pub(crate) category: Tensor<2>,
     /// `[n, patterns]` logits.
@@ -68,7 +82,23 @@ pub(crate) fn forward(
     categories: usize,
     pixels: &[f32],
 ) -> Outputs {
-    let mut x = block(pass, "stem", &pass.pictures(pixels, arch.side), arch.stem, 3, 2);
+    let maps = maps(pass, arch, pixels, arch.side);
+    let [n, c, h, w] = maps.deep.dims();
+    let cells = relu(maps.deep.clone()).permute([0, 2, 3, 1]).reshape([n * h * w, c]);
+    Outputs { cells: Some(cells), ..heads(pass, arch, categories, pool(&maps.deep, None), maps.local) }
+}
+
+/// Maps that the heads go on from.
+pub(crate) struct Maps {
+    /// `[n, local_dim + 1, side / 8, side / 8]`: tokens, and a logit of saliency.
+    pub(crate) local: Tensor<4>,
+    /// `[n, width, side / 16, side / 16]` for three stages.
+    pub(crate) deep: Tensor<4>,
+}
+
+/// The convolutions. `pixels`: `[n, 3, side, side]`; the side may be another than the architecture's.
+pub(crate) fn maps(pass: &Pass<'_>, arch: &EmbedderArchitecture, pixels: &[f32], side: usize) -> Maps {
+    let mut x = block(pass, "stem", &pass.pictures(pixels, side), arch.stem, 3, 2);
     let mut local = None;
     for (i, (width, convs)) in arch.stages.iter().enumerate() {
         for j in 0..*convs {
@@ -78,20 +108,39 @@ pub(crate) fn forward(
             local = Some(pointwise(pass, "local", pass.tensor(&x), arch.local_dim + 1, 0.0));
         }
     }
-    let x = pass.tensor(&x);
-    let [n, c, h, w] = x.dims();
-    // GeM with p = 3.
-    let x = relu(x).clamp_min(1e-6);
-    let cells = x.clone().permute([0, 2, 3, 1]).reshape([n * h * w, c]);
-    let pooled = (x.clone() * x.clone() * x).reshape([n, c, h * w]).mean_dim(2).reshape([n, c]);
-    let pooled = pooled.add_scalar(1e-12).log().mul_scalar(1.0 / 3.0).exp();
+    Maps { local: local.expect("at least two stages"), deep: pass.tensor(&x) }
+}
+
+/// GeM with p = 3, `[n, c, h, w]` to `[n, c]`. With `weight`, `[n, h * w]`, positions count that much.
+pub(crate) fn pool(deep: &Tensor<4>, weight: Option<Tensor<2>>) -> Tensor<2> {
+    let [n, c, h, w] = deep.dims();
+    let x = relu(deep.clone()).clamp_min(1e-6);
+    let cubes = (x.clone() * x.clone() * x).reshape([n, c, h * w]);
+    let mean = match weight {
+        None => cubes.mean_dim(2).reshape([n, c]),
+        Some(weight) => {
+            let all = weight.clone().sum_dim(1).add_scalar(1e-6);
+            let share = (weight / all).reshape([n, 1, h * w]);
+            (cubes * share).sum_dim(2).reshape([n, c])
+        }
+    };
+    mean.add_scalar(1e-12).log().mul_scalar(1.0 / 3.0).exp()
+}
+
+/// What is said of pooled features `[n, width]`.
+pub(crate) fn heads(
+    pass: &Pass<'_>,
+    arch: &EmbedderArchitecture,
+    categories: usize,
+    pooled: Tensor<2>,
+    local: Tensor<4>,
+) -> Outputs {
     let neck = pass.batch_norm("neck", pooled);
-    let local = local.expect("at least two stages");
-    let [_, _, grid, _] = local.dims();
+    let [n, _, grid, _] = local.dims();
     let flat = local.permute([0, 2, 3, 1]).reshape([n * grid * grid, arch.local_dim + 1]);
     Outputs {
         embedding: unit(linear(pass, "head", neck.clone(), arch.dim)),
-        cells,
+        cells: None,
         category: linear(pass, "category", neck.clone(), categories),
         pattern: linear(pass, "pattern", neck, arch.patterns.len()),
         tokens: unit(flat.clone().slice([0..n * grid * grid, 0..arch.local_dim])),
@@ -118,7 +167,7 @@ pub(crate) fn export(params: &Params, arch: &EmbedderArchitecture) -> Vec<(Strin
         }
     }
     out.push(("gem.p".into(), vec![1], vec![3.0]));
-    let (scale, shift) = params.fused_norm("neck");
+    let (scale, shift) = params.fused_norm("neck", "neck");
     for name in ["head", "category", "pattern"] {
         let (shape, weight) = params.averaged(&format!("{name}.weight"));
         let (_, bias) = params.averaged(&format!("{name}.bias"));
@@ -141,7 +190,7 @@ pub(crate) fn export(params: &Params, arch: &EmbedderArchitecture) -> Vec<(Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CATEGORIES, card, params::host, run::TrainOptions};
+    use crate::{CATEGORIES, card, params::host};
     use twinset_nets::{EmbedderNet, FeatureMap, Package};
 
     /// The fused inference kernels are the fast path, this network is their oracle.

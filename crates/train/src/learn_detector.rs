@@ -14,7 +14,8 @@ use crate::{
     error::TrainError,
     params::{Params, Pass},
     run::{self, Learner, Maker, Progress, RateSearch, TrainOptions, Watched, find_rate, in_parallel, train},
-    sources::{SourcePaths, Sources},
+    sources::Sources,
+    stock::Stock,
 };
 
 struct Batch {
@@ -38,12 +39,12 @@ impl Scenes<'_> {
 impl Maker for Scenes<'_> {
     type Batch = Batch;
 
-    fn batch(&self, step: u64) -> Batch {
-        let side = self.side(step);
+    fn batch(&self, number: u64, first: usize) -> Result<Batch, TrainError> {
+        let side = self.side(number / self.options.accumulate.max(1));
         let reach = side as f32 / self.arch.side as f32;
         let made = in_parallel(self.options.batch, |i| {
             let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed ^ 0xde7ec7);
-            rng.set_stream(step * 4096 + i as u64);
+            rng.set_stream(number * 4096 + (first + i) as u64);
             let scene = self.sources.scene(self.options.seed, &mut rng);
             zoom(&scene, side, reach, &mut rng)
         });
@@ -52,7 +53,7 @@ impl Maker for Scenes<'_> {
             batch.pixels.extend(pixels);
             batch.truth.push(targets);
         }
-        batch
+        Ok(batch)
     }
 
     fn shown<'b>(&self, batch: &'b Batch) -> (usize, &'b [f32], Vec<Vec<Rect>>) {
@@ -105,6 +106,21 @@ pub fn run_detector(
     })
 }
 
+/// Trains as one of `crew`.
+#[cfg(test)]
+pub(crate) fn run_in(
+    crew: &dyn crate::crew::Crew,
+    options: &TrainOptions,
+    run: &Path,
+) -> Result<(), TrainError> {
+    with(options, |maker, learner| {
+        let fingerprint = learner.fingerprint;
+        let stop = &AtomicBool::new(false);
+        let watched = Watched { folder: run, resume: false, stop, progress: &|_| {}, fingerprint };
+        run::train_in(crew, options, &watched, maker, learner)
+    })
+}
+
 /// Looks for the highest learning rate that still helps a detector.
 ///
 /// # Errors
@@ -119,18 +135,12 @@ fn with<R>(
 ) -> Result<R, TrainError> {
     let own = DetectorArchitecture::default();
     let arch = DetectorArchitecture { side: options.side.unwrap_or(own.side), ..own };
-    let sources = Sources::open(&SourcePaths {
-        data: &options.data,
-        grounds: &options.grounds,
-        teacher: None,
-        synth: options.synth,
-        synth_share: options.synth_share,
-        cache_mb: options.cache_mb,
-        hold_out: 0.0,
-    })?;
+    let whole = TrainOptions { teacher: None, hold_out: 0.0, judge: 0.0, window: 0, ..options.clone() };
+    let Stock::Whole(sources) = Stock::open(&whole, None)? else { unreachable!("it has no window") };
+    let sources = &*sources;
     let mut learner =
         Detection { arch: &arch, options, badness: Vec::new(), fingerprint: &sources.fingerprint };
-    work(&Scenes { sources: &sources, options, arch: &arch }, &mut learner)
+    work(&Scenes { sources, options, arch: &arch }, &mut learner)
 }
 
 /// Pictures a second at three quarters of the full side, without any reading.

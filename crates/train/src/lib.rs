@@ -8,6 +8,8 @@ mod adapt;
 mod augment;
 mod card;
 mod categories;
+mod clicks;
+mod crew;
 mod detector;
 mod drawn;
 mod embedder;
@@ -16,19 +18,28 @@ mod events;
 mod layers;
 mod learn_detector;
 mod learn_embedder;
+mod live;
 mod losses;
 mod params;
+mod proxies;
 mod run;
 mod sources;
+mod stock;
 mod teacher;
 mod trunk;
 
 pub use adapt::{Gain, gain};
+pub use clicks::{
+    Agreement, BoxOverlap, Boxes, Cleaned, Cleaning, Click, ClickLog, DrawnShop, FoundFirst, Shoppers,
+    VirtualIds, agreement, box_overlap, clean, draw_shop, found_first, run_clicks, simulate, truth,
+    virtual_ids,
+};
 pub use detector::DetectorArchitecture;
 pub use embedder::EmbedderArchitecture;
 pub use error::TrainError;
 pub use learn_detector::{find_detector_rate, run_detector};
 pub use learn_embedder::{find_embedder_rate, run_embedder};
+pub use proxies::Loss;
 pub use run::{Progress, RateSearch, TrainOptions};
 
 /// Categories of garments, everywhere the same. `outfit` is a person with all that is worn.

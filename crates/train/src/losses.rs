@@ -6,7 +6,7 @@ use burn::tensor::{
 
 use std::collections::BTreeMap;
 
-use crate::{layers::unit, params::Pass};
+use crate::{crew::Crew, layers::unit, params::Pass};
 
 /// Embeddings of earlier batches with their ids: more negatives at no cost (Wang et al., cross-batch memory, 2020).
 #[derive(Clone, Debug)]
@@ -51,9 +51,32 @@ impl Memory {
         self.capacity
     }
 
+    /// With what others of the crew see in this step: for this step's loss, and from the next step on, where own rows
+    /// are in it too and all have the same. None for one who is alone.
+    pub(crate) fn with_others(
+        &self,
+        crew: &dyn Crew,
+        rows: &[f32],
+        labels: &[Label],
+    ) -> Option<(Self, Self)> {
+        if crew.size() == 1 {
+            return None;
+        }
+        let ids: Vec<f32> = labels.iter().flat_map(|l| pieces(l.product).chain(pieces(l.family))).collect();
+        let (rows, ids) = (crew.gather(rows), crew.gather(&ids));
+        let labels: Vec<Label> = ids.chunks_exact(8).map(label_of).collect();
+        let (mut now, mut after) = (self.clone(), self.clone());
+        after.push(&rows, &labels);
+        let own = labels.len() / crew.size();
+        for rank in (0..crew.size()).filter(|r| *r != crew.rank()) {
+            let share = rank * own..(rank + 1) * own;
+            now.push(&rows[share.start * self.dim..share.end * self.dim], &labels[share]);
+        }
+        Some((now, after))
+    }
+
     /// For a checkpoint. Ids are cut into 16-bit pieces, which f32 holds exactly.
     pub(crate) fn state(&self) -> BTreeMap<String, Vec<f32>> {
-        let pieces = |v: u64| (0..4).map(move |i| ((v >> (16 * i)) & 0xffff) as f32);
         let ids = self.labels.iter().flat_map(|l| pieces(l.product).chain(pieces(l.family))).collect();
         BTreeMap::from([
             ("memory".to_owned(), self.vectors.clone()),
@@ -68,12 +91,19 @@ impl Memory {
         else {
             return;
         };
-        let whole = |p: &[f32]| p.iter().rev().fold(0u64, |v, p| (v << 16) | *p as u64);
-        self.labels =
-            ids.chunks_exact(8).map(|c| Label { product: whole(&c[..4]), family: whole(&c[4..]) }).collect();
+        self.labels = ids.chunks_exact(8).map(label_of).collect();
         self.vectors.clone_from(vectors);
         self.next = next.first().map_or(0, |n| *n as usize);
     }
+}
+
+fn pieces(v: u64) -> impl Iterator<Item = f32> {
+    (0..4).map(move |i| ((v >> (16 * i)) & 0xffff) as f32)
+}
+
+fn label_of(pieces: &[f32]) -> Label {
+    let whole = |p: &[f32]| p.iter().rev().fold(0u64, |v, p| (v << 16) | *p as u64);
+    Label { product: whole(&pieces[..4]), family: whole(&pieces[4..]) }
 }
 
 /// Supervised contrastive loss (Khosla et al., 2020, eq. 2) over a batch and the memory, at the full length and at its

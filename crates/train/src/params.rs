@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap, btree_map::Entry},
     path::Path,
 };
@@ -16,6 +16,7 @@ use std::{
 use twinset_nets::{Package, Tensor as PackageTensor};
 
 use crate::{
+    crew::{Alone, Crew},
     error::TrainError,
     layers::has_identity,
     trunk::{Arena, Trunk, Weights},
@@ -133,6 +134,11 @@ impl Params {
         self.steps
     }
 
+    /// Names and lengths of all parameters, by name.
+    pub(crate) fn lengths(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.by_name.iter().map(|(name, p)| (&name[..], p.value.len()))
+    }
+
     fn declare(&mut self, name: &str, shape: &[usize], init: Init) -> &Param {
         let seed = self.seed;
         self.by_name.entry(name.to_owned()).or_insert_with(|| {
@@ -222,11 +228,11 @@ impl Params {
         (shape.to_vec(), w, b)
     }
 
-    /// Scale and shift of the batch norm `<name>`: `y = x * scale + shift`.
-    pub(crate) fn fused_norm(&self, name: &str) -> (Vec<f32>, Vec<f32>) {
+    /// Scale and shift of the batch norm `<name>` with the statistics `<stats>`: `y = x * scale + shift`.
+    pub(crate) fn fused_norm(&self, name: &str, stats: &str) -> (Vec<f32>, Vec<f32>) {
         let (_, gamma) = self.averaged(&format!("{name}.gamma"));
         let (_, beta) = self.averaged(&format!("{name}.beta"));
-        let stats = &self.stats[name];
+        let stats = &self.stats[stats];
         gamma
             .iter()
             .zip(beta)
@@ -338,6 +344,8 @@ pub(crate) struct Pass<'a> {
     leaves: RefCell<HashMap<String, Tensor<1>>>,
     batch_stats: RefCell<Vec<(String, Tensor<1>, Tensor<1>)>>,
     trunk_stats: RefCell<Vec<(String, Stats)>>,
+    domain: Cell<&'static str>,
+    crew: &'a dyn Crew,
 }
 
 /// A map between convolutions, wherever it lies.
@@ -358,11 +366,16 @@ impl<'a> Pass<'a> {
     }
 
     /// Convolutions on the host's kernels, the rest on burn.
-    pub(crate) fn on_host(params: &'a mut Params, arena: &'a mut Arena) -> Self {
-        Self::new(params, Device::flex().autodiff(), true, Some(Trunk::new(arena)))
+    pub(crate) fn on_host(params: &'a mut Params, arena: &'a mut Arena, crew: &'a dyn Crew) -> Self {
+        Self { crew, ..Self::new(params, Device::flex().autodiff(), true, Some(Trunk::new(arena, crew))) }
     }
 
-    #[cfg(test)]
+    /// Those who train on other batches meanwhile.
+    pub(crate) fn crew(&self) -> &dyn Crew {
+        self.crew
+    }
+
+    /// Running statistics and averaged weights, all on burn.
     pub(crate) fn inference(params: &'a mut Params) -> Self {
         Self::new(params, Device::flex(), false, None)
     }
@@ -373,6 +386,8 @@ impl<'a> Pass<'a> {
             trunk: trunk.map(RefCell::new),
             handed_out: RefCell::default(),
             trunk_stats: RefCell::default(),
+            domain: Cell::new(""),
+            crew: &Alone,
             device,
             training,
             leaves: RefCell::default(),
@@ -382,6 +397,16 @@ impl<'a> Pass<'a> {
 
     pub(crate) fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// What comes next keeps its batch statistics under this name: pictures that differ much (whole photos, crops)
+    /// share weights, not statistics (Li et al., AdaBN, 2017).
+    pub(crate) fn enter(&self, domain: &'static str) {
+        self.domain.set(domain);
+    }
+
+    fn of_domain(&self, name: &str) -> String {
+        format!("{}{name}", self.domain.get())
     }
 
     /// The pictures, `[n, 3, side, side]`, normalised.
@@ -429,7 +454,7 @@ impl<'a> Pass<'a> {
         let bias = params.fused.get(name).map(Vec::as_slice);
         let (to, stats) = trunk.block(name, x, &weights, bias, [out, kernel, stride], identity(channels));
         params.unfuse(name, &stats);
-        self.trunk_stats.borrow_mut().push((name.to_owned(), stats));
+        self.trunk_stats.borrow_mut().push((self.of_domain(name), stats));
         to
     }
 
@@ -475,10 +500,10 @@ impl<'a> Pass<'a> {
         let beta = self.param(&format!("{name}.beta"), [c], Init::Constant(0.0));
         if self.training {
             let out = batch_norm_train(x, gamma, beta, f64::from(BN_EPSILON));
-            self.batch_stats.borrow_mut().push((name.to_owned(), out.mean, out.variance));
+            self.batch_stats.borrow_mut().push((self.of_domain(name), out.mean, out.variance));
             return out.output;
         }
-        let (scale, shift) = self.params.borrow().fused_norm(name);
+        let (scale, shift) = self.params.borrow().fused_norm(name, &self.of_domain(name));
         let mut shape = [1; D];
         shape[1] = c;
         x * self.constant(scale, shape) + self.constant(shift, shape)
@@ -551,7 +576,8 @@ pub(crate) fn host<const D: usize>(t: Tensor<D>) -> Vec<f32> {
     t.into_data().try_to_vec::<f32>().expect("f32 tensors")
 }
 
-fn normal(rng: &mut ChaCha8Rng) -> f32 {
+/// Of mean 0 and deviation 1.
+pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f32 {
     let u: f32 = rng.random::<f32>().max(1e-7);
     let v: f32 = rng.random();
     (-2.0 * u.ln()).sqrt() * (std::f32::consts::TAU * v).cos()

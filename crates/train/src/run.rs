@@ -23,9 +23,11 @@ use twinset_nets::Package;
 use twinset_photo::{Photo, Rect};
 
 use crate::{
+    crew::{Alone, Crew, with_crew},
     error::TrainError,
     events,
     params::{Params, Pass, Step, host},
+    proxies::Loss,
     trunk::Arena,
 };
 
@@ -37,6 +39,8 @@ pub struct TrainOptions {
     pub data: Vec<PathBuf>,
     /// Data sets whose train pictures serve as grounds for cut-outs.
     pub grounds: Vec<PathBuf>,
+    /// Click log whose virtual ids take the place of the sets' own ids, or that triplets come from.
+    pub clicks: Option<PathBuf>,
     /// Folder of teacher features (`bench/teachers/features.py`).
     pub teacher: Option<PathBuf>,
     /// Package that the network starts from; by chance without one.
@@ -47,15 +51,33 @@ pub struct TrainOptions {
     pub synth_share: f64,
     /// Memory for decoded pictures, MiB. What does not fit is decoded anew each time.
     pub cache_mb: usize,
+    /// Rows of a window, for embedders: sets are read window by window, and memory does not grow with them. 0 holds all
+    /// rows of all sets.
+    pub window: usize,
     /// Side of the network's input while training; the architecture's own without one.
     pub side: Option<usize>,
+    /// Channels of the embedder's stem; the architecture's own without.
+    pub stem: Option<usize>,
+    /// Width and number of convolutions of the embedder's stages; the architecture's own without.
+    pub stages: Option<Vec<(usize, usize)>>,
     /// Side that the card tells to run at. Crops make things look larger in training than at work, which a larger
     /// input undoes (Touvron et al., Fixing the train-test resolution discrepancy, 2019).
     pub run_side: Option<usize>,
     /// Optimiser steps.
     pub steps: u64,
-    /// Pictures a step.
+    /// Pictures a batch, of each process.
     pub batch: usize,
+    /// Batches whose gradients make one step.
+    pub accumulate: u64,
+    /// What pulls pictures of one product together.
+    pub loss: Loss,
+    /// Bring products into one batch that the network takes for each other (a live index of their embeddings).
+    pub mine: bool,
+    /// Share of the products that is not trained on, but looked for at every checkpoint: the best one becomes the
+    /// package.
+    pub judge: f32,
+    /// Checkpoints without a better one after which the run ends early; 0 never.
+    pub patience: u64,
     /// At its height; warm-up before, cosine after.
     pub learning_rate: f32,
     /// AdamW's decay of matrices and kernels.
@@ -75,15 +97,24 @@ impl Default for TrainOptions {
         Self {
             data: Vec::new(),
             grounds: Vec::new(),
+            clicks: None,
             teacher: None,
             init: None,
             synth: true,
             synth_share: 0.2,
             cache_mb: 512,
+            window: 0,
             side: None,
+            stem: None,
+            stages: None,
             run_side: None,
             steps: 4000,
             batch: 64,
+            accumulate: 1,
+            loss: Loss::Contrastive,
+            mine: false,
+            judge: 0.0,
+            patience: 0,
             learning_rate: 1.5e-3,
             weight_decay: 0.05,
             clip: 5.0,
@@ -110,8 +141,8 @@ pub struct Progress {
 /// that turns them into a loss.
 pub(crate) trait Maker: Sync {
     type Batch: Send;
-    /// The batch of a step; depends on the seed and the step only.
-    fn batch(&self, step: u64) -> Self::Batch;
+    /// The batch of a step, where `first` samples of it are others' to make; depends on the seed and these only.
+    fn batch(&self, step: u64, first: usize) -> Result<Self::Batch, TrainError>;
     /// What the network is shown, to be looked at: side of the inputs, their pixels, outlines to draw on each.
     fn shown<'b>(&self, batch: &'b Self::Batch) -> (usize, &'b [f32], Vec<Vec<Rect>>);
 }
@@ -128,6 +159,10 @@ pub(crate) trait Learner<B> {
         BTreeMap::new()
     }
     fn restore(&mut self, _state: BTreeMap<String, Vec<f32>>) {}
+    /// How well the model in `package` does on what is kept from training; the higher the better.
+    fn judge(&self, _package: &Path) -> Result<Option<f32>, TrainError> {
+        Ok(None)
+    }
     /// Drops what makes the losses of two steps differ beside their batches and parameters.
     fn forget(&mut self) {}
 }
@@ -157,8 +192,8 @@ struct Origin {
     threads: usize,
 }
 
-/// Opens or makes the run folder, and tells where the checkpoint lies.
-fn prepare(options: &TrainOptions, run: &Watched<'_>) -> Result<PathBuf, TrainError> {
+/// Opens or makes the run folder.
+fn prepare(options: &TrainOptions, run: &Watched<'_>) -> Result<(), TrainError> {
     fs::create_dir_all(run.folder).map_err(|e| TrainError::io(run.folder, e))?;
     let (config, origin) = (run.folder.join("config.json"), run.folder.join("run.json"));
     if config.exists() && !run.resume {
@@ -182,7 +217,7 @@ fn prepare(options: &TrainOptions, run: &Watched<'_>) -> Result<PathBuf, TrainEr
         let text = text.map_err(|e| TrainError::Config { path: path.clone(), reason: e.to_string() })?;
         replace_file(path, text.as_bytes())?;
     }
-    Ok(run.folder.join("checkpoint.safetensors"))
+    Ok(())
 }
 
 /// Trains to the last step, or until told to stop; either way the last checkpoint and package are written.
@@ -192,26 +227,53 @@ pub(crate) fn train<B: Send>(
     maker: &impl Maker<Batch = B>,
     learner: &mut impl Learner<B>,
 ) -> Result<(), TrainError> {
-    let checkpoint = prepare(options, run)?;
+    with_crew(|crew| train_in(crew, options, run, maker, learner))
+}
+
+/// What the first of a crew does for all: the others learn whether it went well.
+fn first_of<T: Default>(
+    crew: &dyn Crew,
+    work: impl FnOnce() -> Result<T, TrainError>,
+) -> Result<T, TrainError> {
+    let done = if crew.rank() == 0 { work() } else { Ok(T::default()) };
+    if crew.size() > 1 && crew.any(done.is_err()) && done.is_ok() {
+        return Err(TrainError::OtherProcess);
+    }
+    done
+}
+
+pub(crate) fn train_in<B: Send>(
+    crew: &dyn Crew,
+    options: &TrainOptions,
+    run: &Watched<'_>,
+    maker: &impl Maker<Batch = B>,
+    learner: &mut impl Learner<B>,
+) -> Result<(), TrainError> {
+    let checkpoint = run.folder.join("checkpoint.safetensors");
+    first_of(crew, || prepare(options, run))?;
     let (mut params, mut arena) = start(options)?;
     if checkpoint.exists() {
         let (saved, state) = Params::load(&checkpoint)?;
         params = saved;
         learner.restore(state);
     }
-    if params.steps() == 0 {
-        let batch = maker.batch(options.steps.saturating_sub(1));
+    let accumulate = options.accumulate.max(1);
+    let ahead = crew.rank() * options.batch;
+    if params.steps() == 0 && crew.rank() == 0 {
+        let batch = maker.batch(options.steps.saturating_sub(1) * accumulate, 0)?;
         let sheet = contact_sheet(maker, &batch, 0..usize::MAX);
         replace_file(&run.folder.join("samples.png"), &twinset_photo::encode_png(&sheet))?;
     }
-    let mut metrics = Metrics::open(run.folder, params.steps())?;
+    let mut metrics = (crew.rank() == 0).then(|| Metrics::open(run.folder, params.steps())).transpose()?;
+    let mut best = Best::open(run.folder)?;
     let first = params.steps();
     std::thread::scope(|scope| {
         // Batches are made ahead while a step is computed; the channel holds the maker back.
         let (send, receive) = mpsc::sync_channel(2);
         scope.spawn(move || {
-            for step in first..options.steps {
-                if send.send(maker.batch(step)).is_err() {
+            for number in first * accumulate..options.steps * accumulate {
+                let batch = maker.batch(number, ahead);
+                if batch.is_err() | send.send(batch).is_err() {
                     break;
                 }
             }
@@ -219,22 +281,38 @@ pub(crate) fn train<B: Send>(
         let mut sums: Vec<(&'static str, f32, u32)> = Vec::new();
         let mut clock = Instant::now();
         let mut not_finite = 0;
-        while let Ok(batch) = receive.recv() {
-            let pass = Pass::on_host(&mut params, &mut arena);
-            let (loss, parts) = learner.loss(&pass, &batch);
-            let parts = std::iter::once(("loss", loss.clone())).chain(parts);
-            for (name, value) in parts {
-                let value = host(value.detach())[0];
-                // Not every batch has every part.
-                match sums.iter_mut().find(|s| s.0 == name) {
-                    Some(s) => *s = (name, s.1 + value, s.2 + 1),
-                    None => sums.push((name, value, 1)),
+        while params.steps() < options.steps {
+            let mut gradients: BTreeMap<String, Vec<f32>> = BTreeMap::new();
+            let mut last = None;
+            for _ in 0..accumulate {
+                let Ok(batch) = receive.recv() else { break };
+                let batch = batch?;
+                let pass = Pass::on_host(&mut params, &mut arena, crew);
+                let (loss, parts) = learner.loss(&pass, &batch);
+                let parts = std::iter::once(("loss", loss.clone())).chain(parts);
+                for (name, value) in parts {
+                    let value = host(value.detach())[0];
+                    // Not every batch has every part.
+                    match sums.iter_mut().find(|s| s.0 == name) {
+                        Some(s) => *s = (name, s.1 + value, s.2 + 1),
+                        None => sums.push((name, value, 1)),
+                    }
                 }
+                add(&mut gradients, pass.gradients(&loss));
+                last = Some(batch);
             }
-            let gradients = pass.gradients(&loss);
+            let Some(batch) = last else { break };
+            let share = 1.0 / (accumulate as f32 * crew.size() as f32);
+            if crew.size() > 1 {
+                // A batch that lacks a part of the loss has no gradient for it; another process may have one.
+                params.lengths().for_each(|(name, length)| {
+                    gradients.entry(name.to_owned()).or_insert_with(|| vec![0.0; length]);
+                });
+            }
+            exchange(crew, &mut gradients, share)?;
             let learning_rate = schedule(options, params.steps());
             let step = Step { learning_rate, weight_decay: options.weight_decay, clip: options.clip };
-            match params.step(gradients, step) {
+            match params.step(gradients.into_iter().collect(), step) {
                 Ok(_) => not_finite = 0,
                 Err(_) if not_finite < NOT_FINITE_MAX => {
                     not_finite += 1;
@@ -248,23 +326,37 @@ pub(crate) fn train<B: Send>(
                 let seconds = clock.elapsed().as_secs_f32();
                 let losses = sums
                     .iter_mut()
-                    .map(|s| (s.0, std::mem::take(&mut s.1) / std::mem::take(&mut s.2).max(1) as f32))
+                    .map(|s| (s.0, std::mem::take(&mut s.1) / std::mem::take(&mut s.2).max(1) as f32 + 0.0))
                     .collect();
-                let pictures_per_second = (REPORT_EVERY * options.batch as u64) as f32 / seconds;
-                let now = Progress { step, steps: options.steps, losses, learning_rate, pictures_per_second };
-                metrics.write(&now)?;
-                (run.progress)(&now);
+                let pictures = REPORT_EVERY * accumulate * (options.batch * crew.size()) as u64;
+                let pictures_per_second = pictures as f32 / seconds;
+                let mut now =
+                    Progress { step, steps: options.steps, losses, learning_rate, pictures_per_second };
+                share_losses(crew, &mut now);
+                if let Some(metrics) = &mut metrics {
+                    metrics.write(&now)?;
+                    (run.progress)(&now);
+                }
                 clock = Instant::now();
             }
-            let stopping = run.stop.load(Ordering::Relaxed);
+            let stopping = crew.any(run.stop.load(Ordering::Relaxed));
             if stopping || step.is_multiple_of(options.checkpoint_every) || step == options.steps {
-                params.save(&checkpoint, &learner.state())?;
-                learner.export(&params, &run.folder.join("package"))?;
-                let badness = learner.badness();
-                let mut order: Vec<usize> = (0..badness.len()).collect();
-                order.sort_by(|a, b| badness[*b].total_cmp(&badness[*a]).then(a.cmp(b)));
-                let sheet = contact_sheet(maker, &batch, order.into_iter().take(16));
-                replace_file(&run.folder.join("worst.png"), &twinset_photo::encode_png(&sheet))?;
+                let enough = first_of(crew, || {
+                    params.save(&checkpoint, &learner.state())?;
+                    learner.export(&params, &run.folder.join("package"))?;
+                    let badness = learner.badness();
+                    let mut order: Vec<usize> = (0..badness.len()).collect();
+                    order.sort_by(|a, b| badness[*b].total_cmp(&badness[*a]).then(a.cmp(b)));
+                    let sheet = contact_sheet(maker, &batch, order.into_iter().take(16));
+                    replace_file(&run.folder.join("worst.png"), &twinset_photo::encode_png(&sheet))?;
+                    let Some(score) = learner.judge(&run.folder.join("package"))? else { return Ok(false) };
+                    best.meet(run.folder, step, score)?;
+                    let waited = (step - best.step) / options.checkpoint_every.max(1);
+                    Ok(options.patience > 0 && waited >= options.patience)
+                })?;
+                if crew.any(enough) {
+                    break;
+                }
             }
             if stopping {
                 break;
@@ -273,7 +365,102 @@ pub(crate) fn train<B: Send>(
         // Dropping the receiver lets the maker end.
         drop(receive);
         Ok(())
-    })
+    })?;
+    first_of(crew, || best.take_over(run.folder))
+}
+
+fn add(sum: &mut BTreeMap<String, Vec<f32>>, gradients: Vec<(String, Vec<f32>)>) {
+    for (name, gradient) in gradients {
+        match sum.get_mut(&name) {
+            Some(sum) => sum.iter_mut().zip(&gradient).for_each(|(s, g)| *s += g),
+            None => {
+                sum.insert(name, gradient);
+            }
+        }
+    }
+}
+
+/// Gradients summed over the crew and scaled by `share`.
+fn exchange(
+    crew: &dyn Crew,
+    gradients: &mut BTreeMap<String, Vec<f32>>,
+    share: f32,
+) -> Result<(), TrainError> {
+    if crew.size() > 1 {
+        let lengths = crew.gather(&[gradients.len() as f32]);
+        if lengths.iter().any(|l| *l != lengths[0]) {
+            return Err(TrainError::UnequalProcesses);
+        }
+        // One exchange for all: most of them are short.
+        let mut flat: Vec<f32> = gradients.values().flatten().copied().collect();
+        crew.sum(&mut flat);
+        let mut from = flat.iter();
+        gradients.values_mut().flatten().zip(&mut from).for_each(|(g, f)| *g = *f);
+    }
+    if share != 1.0 {
+        gradients.values_mut().flatten().for_each(|g| *g *= share);
+    }
+    Ok(())
+}
+
+/// The mean of the loss over the crew; its parts stay this process's own, since not every batch has every part.
+fn share_losses(crew: &dyn Crew, now: &mut Progress) {
+    if crew.size() > 1 {
+        let mut loss = [now.losses[0].1 / crew.size() as f32];
+        crew.sum(&mut loss);
+        now.losses[0].1 = loss[0];
+    }
+}
+
+/// The best checkpoint so far, by what was kept from training: `best.json`, and its package in `best/`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Best {
+    step: u64,
+    score: Option<f32>,
+}
+
+impl Best {
+    fn open(folder: &Path) -> Result<Self, TrainError> {
+        let path = folder.join("best.json");
+        match fs::read(&path) {
+            Ok(text) => {
+                serde_json::from_slice(&text).map_err(|e| TrainError::Config { path, reason: e.to_string() })
+            }
+            Err(_) => Ok(Self::default()),
+        }
+    }
+
+    /// Keeps the package if it is better.
+    fn meet(&mut self, folder: &Path, step: u64, score: f32) -> Result<(), TrainError> {
+        if self.score.is_some_and(|best| best >= score) {
+            return Ok(());
+        }
+        (self.step, self.score) = (step, Some(score));
+        copy_folder(&folder.join("package"), &folder.join("best"))?;
+        let text = serde_json::to_string(self).expect("plain data");
+        replace_file(&folder.join("best.json"), text.as_bytes())
+    }
+
+    /// The best package becomes the run's.
+    fn take_over(&self, folder: &Path) -> Result<(), TrainError> {
+        if self.score.is_none() {
+            return Ok(());
+        }
+        copy_folder(&folder.join("best"), &folder.join("package"))
+    }
+}
+
+/// Copies the files of a package.
+fn copy_folder(from: &Path, to: &Path) -> Result<(), TrainError> {
+    fs::create_dir_all(to).map_err(|e| TrainError::io(to, e))?;
+    for entry in fs::read_dir(from).map_err(|e| TrainError::io(from, e))? {
+        let path = entry.map_err(|e| TrainError::io(from, e))?.path();
+        if let (true, Some(name)) = (path.is_file(), path.file_name()) {
+            let bytes = fs::read(&path).map_err(|e| TrainError::io(&path, e))?;
+            replace_file(&to.join(name), &bytes)?;
+        }
+    }
+    Ok(())
 }
 
 /// The losses over rising learning rates (Smith, Cyclical learning rates, 2017).
@@ -300,8 +487,8 @@ pub(crate) fn find_rate<B: Send>(
     for step in 0..RATE_STEPS {
         let learning_rate = RATES.0 * (RATES.1 / RATES.0).powf(step as f32 / (RATE_STEPS - 1) as f32);
         learner.forget();
-        let pass = Pass::on_host(&mut params, &mut arena);
-        let (loss, _) = learner.loss(&pass, &maker.batch(step));
+        let pass = Pass::on_host(&mut params, &mut arena, &Alone);
+        let (loss, _) = learner.loss(&pass, &maker.batch(step, 0)?);
         let value = host(loss.clone().detach())[0];
         let gradients = pass.gradients(&loss);
         let now = smooth.map_or(value, |s: f32| 0.8 * s + 0.2 * value);
@@ -453,7 +640,7 @@ pub(crate) fn throughput<B>(learner: &mut impl Learner<B>, batch: &B, pictures: 
         if i == 1 {
             clock = Instant::now();
         }
-        let pass = Pass::on_host(&mut params, &mut arena);
+        let pass = Pass::on_host(&mut params, &mut arena, &Alone);
         let (loss, _) = learner.loss(&pass, batch);
         let gradients = pass.gradients(&loss);
         let step = Step { learning_rate: 1e-4, weight_decay: 0.0, clip: 5.0 };

@@ -5,7 +5,7 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -13,10 +13,13 @@ use twinset_dataset::{DataSet, Row};
 use twinset_photo::{Limits, Photo, Rect};
 
 use crate::{
+    VirtualIds,
     augment::{Affine, Boxed, Cutout, Shot, Target, compose, paste, pick},
     categories,
     error::TrainError,
+    live::Place,
     losses::Label,
+    run::TrainOptions,
     teacher::{Lesson, Teacher},
 };
 
@@ -38,10 +41,15 @@ pub(crate) struct Article {
     has_mask: bool,
 }
 
+/// Pictures that are tried where the first of no shard can be read.
+const SAMPLED: usize = 50;
+
+/// Most products that are kept to judge by.
+const JUDGED_MAX: usize = 500;
+
 /// What to read.
 #[derive(Clone, Debug)]
 pub(crate) struct SourcePaths<'a> {
-    pub(crate) data: &'a [PathBuf],
     pub(crate) grounds: &'a [PathBuf],
     pub(crate) teacher: Option<&'a Path>,
     pub(crate) synth: bool,
@@ -49,6 +57,12 @@ pub(crate) struct SourcePaths<'a> {
     pub(crate) cache_mb: usize,
     /// Share of the items of every set without variants that is never trained on, by a hash of their ids.
     pub(crate) hold_out: f32,
+    /// Of shoppers' clicks: the only ids there are then.
+    pub(crate) ids: Option<&'a VirtualIds>,
+    /// Share of the products that is kept to judge by.
+    pub(crate) judge: f32,
+    /// Whether names that sets use for things are learned; they would have to be known from the start.
+    pub(crate) kinds: bool,
 }
 
 /// All sources of a run.
@@ -59,6 +73,8 @@ pub(crate) struct Sources {
     products: Vec<Vec<Vec<usize>>>,
     /// By set: places of the products that have several pictures.
     several: Vec<Vec<usize>>,
+    /// Pictures of products that are kept to judge by.
+    kept: BTreeMap<u64, Vec<Article>>,
     weights: Vec<f32>,
     cutouts: Vec<usize>,
     /// Rows whose every garment is boxed.
@@ -74,10 +90,29 @@ pub(crate) struct Sources {
     pub(crate) fingerprint: String,
 }
 
+impl<'a> SourcePaths<'a> {
+    /// As the options of an embedder's training say.
+    pub(crate) fn of(options: &'a TrainOptions, ids: Option<&'a VirtualIds>) -> Self {
+        Self {
+            grounds: &options.grounds,
+            teacher: options.teacher.as_deref(),
+            synth: options.synth,
+            synth_share: options.synth_share,
+            cache_mb: options.cache_mb,
+            hold_out: options.hold_out,
+            ids,
+            judge: options.judge,
+            kinds: options.window == 0,
+        }
+    }
+}
+
 /// Two views of one product.
 pub(crate) struct Pair {
     pub(crate) shots: [Shot; 2],
     pub(crate) label: Label,
+    /// Where its product lies in the sources; nowhere if it is drawn.
+    pub(crate) place: Option<Place>,
     pub(crate) category: i32,
     pub(crate) kind: i32,
     pub(crate) pattern: i32,
@@ -125,13 +160,18 @@ fn hash64(parts: &[&str]) -> u64 {
 }
 
 impl Sources {
-    pub(crate) fn open(paths: &SourcePaths<'_>) -> Result<Self, TrainError> {
-        let mut hasher = blake3::Hasher::new();
+    /// From opened sets; every shard that they name is opened before the first sample.
+    pub(crate) fn of(
+        sets: Vec<DataSet>,
+        paths: &SourcePaths<'_>,
+        fingerprint: String,
+    ) -> Result<Self, TrainError> {
         let mut out = Self {
             sets: Vec::new(),
             articles: Vec::new(),
             products: Vec::new(),
             several: Vec::new(),
+            kept: BTreeMap::new(),
             weights: Vec::new(),
             cutouts: Vec::new(),
             streets: Vec::new(),
@@ -141,22 +181,20 @@ impl Sources {
             synth: paths.synth,
             synth_share: paths.synth_share,
             cache: Cache { bytes_max: paths.cache_mb << 20, held: Mutex::default() },
-            fingerprint: String::new(),
+            fingerprint,
         };
-        for (i, dir) in paths.data.iter().enumerate() {
-            let set = DataSet::open(dir)?;
-            hasher.update(&std::fs::read(dir.join("manifest.csv")).map_err(|e| TrainError::io(dir, e))?);
+        for (i, set) in sets.into_iter().enumerate() {
+            check(&set)?;
             let taught = match paths.teacher {
                 Some(t) => out.teacher.add(t, &set.name())?,
                 None => HashMap::new(),
             };
-            out.add_set(i, &set, &taught, paths.hold_out);
+            out.add_set(i, &set, &taught, paths);
             out.sets.push(set);
         }
         out.teacher.centre();
         for dir in paths.grounds {
             let set = DataSet::open(dir)?;
-            hasher.update(&std::fs::read(dir.join("manifest.csv")).map_err(|e| TrainError::io(dir, e))?);
             let rows: Vec<usize> =
                 set.rows().iter().enumerate().filter(|(_, r)| r.split == "train").map(|(i, _)| i).collect();
             if !rows.is_empty() {
@@ -164,10 +202,9 @@ impl Sources {
             }
         }
         if out.articles.is_empty() && !out.synth {
-            let names: Vec<String> = paths.data.iter().map(|d| d.display().to_string()).collect();
+            let names: Vec<String> = out.sets.iter().map(|s| s.dir().display().to_string()).collect();
             return Err(TrainError::NoData(names.join(", ")));
         }
-        out.fingerprint = hasher.finalize().to_hex().to_string();
         Ok(out)
     }
 
@@ -176,14 +213,18 @@ impl Sources {
         index: usize,
         set: &DataSet,
         taught: &HashMap<(String, usize), usize>,
-        hold_out: f32,
+        paths: &SourcePaths<'_>,
     ) {
         let name = set.name();
         let mut products: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         let (mut variants, mut streets) = (false, false);
         for (row_index, row) in set.rows().iter().enumerate().filter(|(_, r)| r.split == "train") {
             let held = (hash64(&["hold-out", &row.item_id]) % 1000) as f32 / 1000.0;
-            if row.variant_id.is_empty() && row.boxes.is_empty() && !row.title.is_empty() && held < hold_out {
+            if row.variant_id.is_empty()
+                && row.boxes.is_empty()
+                && !row.title.is_empty()
+                && held < paths.hold_out
+            {
                 continue;
             }
             let has_mask = matches!(set.mask(row), Ok(Some(_)));
@@ -208,12 +249,14 @@ impl Sources {
                 }
                 let text = if street { row.boxes[b].label() } else { &row.category };
                 let sold_as = categories::of(text);
-                let product = if row.variant_id.is_empty() { &row.item_id } else { &row.variant_id };
-                let place = if street { b.to_string() } else { String::new() };
-                let label = Label {
-                    product: hash64(&[&name, product, &place]),
-                    family: hash64(&[&name, &row.item_id]),
+                let sold = if row.variant_id.is_empty() { row.product() } else { &row.variant_id };
+                let (product, family) = match paths.ids {
+                    Some(ids) => [ids.of(row); 2].into(),
+                    None => (sold, row.product()),
                 };
+                let place = if street { b.to_string() } else { String::new() };
+                let label =
+                    Label { product: hash64(&[&name, product, &place]), family: hash64(&[&name, family]) };
                 let article = Article {
                     set: index,
                     row: row_index,
@@ -222,10 +265,17 @@ impl Sources {
                     category: sold_as.map_or(-1, |c| c as i32),
                     shown: shown_as(sold_as, has_mask && !street),
                     teacher: taught.get(&(row.file.clone(), number)).copied(),
-                    kind: self.kind(&name, text),
+                    kind: if paths.kinds { self.kind(&name, text) } else { -1 },
                     has_mask: has_mask && !street,
                 };
                 number += 1;
+                // By the family: another colour of a product that is learned from would be no test.
+                if (hash64(&["judge", family]) % 1000) as f32 / 1000.0 < paths.judge {
+                    if self.kept.len() < JUDGED_MAX || self.kept.contains_key(&label.product) {
+                        self.kept.entry(label.product).or_default().push(article);
+                    }
+                    continue;
+                }
                 let at = self.articles.len();
                 if article.has_mask && rect.is_some() {
                     self.cutouts.push(at);
@@ -272,6 +322,22 @@ impl Sources {
             self.kinds.push(name);
             self.kinds.len() - 1
         }) as i32
+    }
+
+    /// Two pictures of each product that is kept to judge by, or one twice.
+    pub(crate) fn judged(&self) -> Vec<[Shot; 2]> {
+        let shot = |a: &Article| {
+            let photo = self.photo(a.set, a.row)?;
+            Some(Shot { rect: a.rect.unwrap_or_else(|| photo.frame()), photo, to_source: Affine::IDENTITY })
+        };
+        let pair = |of: &Vec<Article>| Some([shot(of.first()?)?, shot(of.last()?)?]);
+        self.kept.values().filter_map(pair).collect()
+    }
+
+    /// A number for each product.
+    pub(crate) fn classes(&self) -> HashMap<u64, i32> {
+        let products: BTreeSet<u64> = self.articles.iter().map(|a| a.label.product).collect();
+        products.into_iter().zip(0..).collect()
     }
 
     fn row(&self, a: &Article) -> &Row {
@@ -336,32 +402,38 @@ impl Sources {
             let set = weighted(&self.weights, rng);
             let several = &self.several[set];
             let product = if !several.is_empty() && rng.random_bool(0.5) {
-                &self.products[set][*pick(several, rng)]
+                *pick(several, rng)
             } else {
-                pick(&self.products[set], rng)
+                rng.random_range(0..self.products[set].len())
             };
-            let (mut i, mut j) = (*pick(product, rng), *pick(product, rng));
-            if product.len() > 1 && i == j && rng.random_bool(0.8) {
-                j = product[(product.iter().position(|p| *p == i).unwrap_or(0) + 1) % product.len()];
+            if let Some(pair) = self.pair_of((set, product), rng) {
+                return pair;
             }
-            if rng.random_bool(0.5) {
-                std::mem::swap(&mut i, &mut j);
-            }
-            let (a, b) = (&self.articles[i], &self.articles[j]);
-            let (Some((first, lesson)), Some((second, other))) = (self.shot(a, rng), self.shot(b, rng))
-            else {
-                continue;
-            };
-            return Pair {
-                shots: [first, second],
-                label: a.label,
-                category: a.category,
-                kind: a.kind,
-                pattern: -1,
-                lessons: [lesson, other],
-                same_picture: i == j,
-            };
         }
+    }
+
+    /// Two views of the product at `place`; none if its pictures cannot be read.
+    pub(crate) fn pair_of(&self, (set, number): Place, rng: &mut ChaCha8Rng) -> Option<Pair> {
+        let product = &self.products[set][number];
+        let (mut i, mut j) = (*pick(product, rng), *pick(product, rng));
+        if product.len() > 1 && i == j && rng.random_bool(0.8) {
+            j = product[(product.iter().position(|p| *p == i).unwrap_or(0) + 1) % product.len()];
+        }
+        if rng.random_bool(0.5) {
+            std::mem::swap(&mut i, &mut j);
+        }
+        let (a, b) = (&self.articles[i], &self.articles[j]);
+        let ((first, lesson), (second, other)) = (self.shot(a, rng)?, self.shot(b, rng)?);
+        Some(Pair {
+            shots: [first, second],
+            label: a.label,
+            place: Some((set, number)),
+            category: a.category,
+            kind: a.kind,
+            pattern: -1,
+            lessons: [lesson, other],
+            same_picture: i == j,
+        })
     }
 
     /// A photo with every garment boxed.
@@ -403,6 +475,34 @@ impl Sources {
             }
         }
     }
+}
+
+/// Finds what would spoil a run before it begins: a set without a train split, labels that are none, shards and files
+/// that are not there, pictures of which none can be read.
+fn check(set: &DataSet) -> Result<(), TrainError> {
+    let train: Vec<&Row> = set.rows_of(Some("train")).collect();
+    if train.is_empty() {
+        return Err(TrainError::NoData(set.dir().display().to_string()));
+    }
+    if let Some(first) = set.problems().first()
+        && set.problems().len() * 10 > train.len()
+    {
+        let (bad, rows) = (set.problems().len(), set.rows().len());
+        return Err(TrainError::Labels { path: set.manifest().into(), bad, rows, first: first.to_string() });
+    }
+    let mut shards = BTreeSet::new();
+    let mut readable = false;
+    for row in &train {
+        let new = shards.insert(&row.shard);
+        if new {
+            let bytes = set.read(row)?;
+            readable |= twinset_photo::decode(&bytes, &Limits::default()).is_ok();
+        }
+    }
+    let some = train.iter().take(SAMPLED);
+    readable |=
+        some.flat_map(|row| set.read(row)).any(|b| twinset_photo::decode(&b, &Limits::default()).is_ok());
+    if readable { Ok(()) } else { Err(TrainError::NoPictures { path: set.dir().into(), tried: SAMPLED }) }
 }
 
 fn weighted(weights: &[f32], rng: &mut ChaCha8Rng) -> usize {

@@ -13,7 +13,10 @@ use twinset_nets::{
     parts::{Conv, ConvShape, Method, Plane, Scratch, WeightGradient},
 };
 
-use crate::params::{BN_EPSILON, Stats};
+use crate::{
+    crew::Crew,
+    params::{BN_EPSILON, Stats},
+};
 
 /// Planes of earlier steps, to be written again: fresh memory costs more than the arithmetic of a thin layer.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +45,7 @@ fn size(planes: &[Plane]) -> [usize; 3] {
 /// Maps computed so far, and how to go back.
 pub(crate) struct Trunk<'a> {
     arena: &'a mut Arena,
+    crew: &'a dyn Crew,
     nodes: Vec<Node>,
     steps: Vec<Step>,
 }
@@ -94,8 +98,21 @@ pub(crate) struct BlockGradient {
 const GROUP: usize = 8;
 
 impl<'a> Trunk<'a> {
-    pub(crate) fn new(arena: &'a mut Arena) -> Self {
-        Self { arena, nodes: Vec::new(), steps: Vec::new() }
+    pub(crate) fn new(arena: &'a mut Arena, crew: &'a dyn Crew) -> Self {
+        Self { arena, crew, nodes: Vec::new(), steps: Vec::new() }
+    }
+
+    /// Sums by image, summed over the batch, and over the batches of all others beside.
+    fn totals(&self, sums: &[[Vec<f32>; 2]], channels: usize) -> [Vec<f64>; 2] {
+        let mut own = [0, 1].map(|which| -> Vec<f64> {
+            (0..channels).map(|c| sums.iter().map(|s| f64::from(s[which][c])).sum()).collect()
+        });
+        if self.crew.size() > 1 {
+            let mut flat: Vec<f32> = own.iter().flatten().map(|v| *v as f32).collect();
+            self.crew.sum(&mut flat);
+            own = [0, 1].map(|i| flat[i * channels..][..channels].iter().map(|v| f64::from(*v)).collect());
+        }
+        own
     }
 
     /// `pixels`: `[n, 3, side, side]`.
@@ -166,11 +183,11 @@ impl<'a> Trunk<'a> {
                 [sum, square]
             })
             .collect();
-        let count = (n * shape.height * shape.width) as f64;
-        let total = |which: usize, c: usize| sums.iter().map(|s| f64::from(s[which][c])).sum::<f64>() / count;
-        let mean: Vec<f64> = (0..out).map(|c| total(0, c)).collect();
+        let count = (n * self.crew.size() * shape.height * shape.width) as f64;
+        let [sum, squares] = self.totals(&sums, out);
+        let mean: Vec<f64> = sum.into_iter().map(|s| s / count).collect();
         let variance: Vec<f32> =
-            mean.iter().enumerate().map(|(c, m)| (total(1, c) - m * m).max(0.0) as f32).collect();
+            mean.iter().zip(squares).map(|(m, s)| (s / count - m * m).max(0.0) as f32).collect();
         let mean: Vec<f32> = mean.into_iter().map(|m| m as f32).collect();
         let inverse: Vec<f32> = variance.iter().map(|v| 1.0 / (v + BN_EPSILON).sqrt()).collect();
         let (scale, shift): (Vec<f32>, Vec<f32>) = match bias {
@@ -357,14 +374,19 @@ impl<'a> Trunk<'a> {
                 [sum, product]
             })
             .collect();
-        let total = |which: usize, c: usize| sums.iter().map(|s| f64::from(s[which][c])).sum::<f64>() as f32;
-        let beta: Vec<f32> = (0..out).map(|c| total(0, c)).collect();
-        let along: Vec<f32> = (0..out).map(|c| total(1, c) * block.inverse[c]).collect();
-        let count = (n * shape.height * shape.width) as f32;
+        // Gradients of the parameters are summed over the crew later; what flows back needs the sums of all now.
+        let own = |which: usize, c: usize| sums.iter().map(|s| f64::from(s[which][c])).sum::<f64>() as f32;
+        let beta: Vec<f32> = (0..out).map(|c| own(0, c)).collect();
+        let along: Vec<f32> = (0..out).map(|c| own(1, c) * block.inverse[c]).collect();
+        let [all, products] = self.totals(&sums, out).map(|t| t.into_iter().map(|v| v as f32));
+        let count = (n * self.crew.size() * shape.height * shape.width) as f32;
         let scale: Vec<f32> = gamma.iter().zip(&block.inverse).map(|(g, i)| g * i).collect();
-        let slope: Vec<f32> = (0..out).map(|c| -scale[c] * along[c] * block.inverse[c] / count).collect();
+        let slope: Vec<f32> = products
+            .enumerate()
+            .map(|(c, p)| -scale[c] * p * block.inverse[c] * block.inverse[c] / count)
+            .collect();
         let shift: Vec<f32> =
-            (0..out).map(|c| -scale[c] * beta[c] / count - slope[c] * block.mean[c]).collect();
+            all.enumerate().map(|(c, s)| -scale[c] * s / count - slope[c] * block.mean[c]).collect();
         let mut before = self.arena.take(n, [shape.height, shape.width, out]);
         before.par_iter_mut().zip(&gradient).zip(&block.raw).for_each(|((before, gradient), raw)| {
             for y in 0..raw.height {
@@ -467,6 +489,7 @@ mod tests {
     use crate::{
         CATEGORIES,
         augment::Target,
+        crew::Alone,
         detector::{self, DetectorArchitecture},
         embedder::{self, EmbedderArchitecture},
         params::{Params, Pass},
@@ -482,7 +505,7 @@ mod tests {
             let pass = Pass::training(&mut theirs);
             let oracle = loss(&pass);
             let (value, expected) = (oracle.clone().into_scalar::<f32>(), pass.gradients(&oracle));
-            let pass = Pass::on_host(&mut ours, &mut arena);
+            let pass = Pass::on_host(&mut ours, &mut arena, &Alone);
             let fast = loss(&pass);
             let found_value = fast.clone().into_scalar::<f32>();
             let found = pass.gradients(&fast);

@@ -1,4 +1,4 @@
-//! `twinset eval retrieval|twins|evidence|copies|detection|category|audit|index`
+//! `twinset eval retrieval|twins|evidence|copies|detection|category|audit|index|clicks`
 
 use crate::args::{
     BoxOf, Eval, EvalAudit, EvalCopies, EvalData, EvalEvidence, EvalIndex, EvalRetrieval, EvalTwins,
@@ -28,6 +28,8 @@ pub(crate) fn run(args: &Eval, home: Option<&Path>, ui: &Ui) -> anyhow::Result<D
         Eval::Category(args) => eval_category(args, ui),
         Eval::Audit(args) => eval_audit(args, ui),
         Eval::Index(args) => eval_index(args, ui),
+        #[cfg(feature = "train")]
+        Eval::Clicks(args) => crate::command::clicks::measure(args, ui),
     }
 }
 

@@ -1,6 +1,8 @@
 //! One file a command, or a family of them.
 
 pub(crate) mod audit;
+#[cfg(feature = "train")]
+pub(crate) mod clicks;
 pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod detect;

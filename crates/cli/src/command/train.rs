@@ -1,4 +1,4 @@
-//! `twinset train detector|embedder`
+//! `twinset train detector|embedder|clicks`
 
 use crate::args::TrainArgs;
 use crate::failure::{Done, Stopped, WrongUse};
@@ -14,32 +14,42 @@ use std::path::{Path, PathBuf};
 use twinset_catalogue::{Catalogue, CatalogueName, Product};
 use twinset_nets::Package;
 use twinset_train::{
-    Gain, TrainOptions, find_detector_rate, find_embedder_rate, gain, run_detector, run_embedder,
+    Gain, TrainOptions, find_detector_rate, find_embedder_rate, gain, run_clicks, run_detector, run_embedder,
 };
 
 /// A `--data` that stands for drawn garments.
 const DRAWN: &str = "synth:";
 /// What a `--data` that stands for a catalogue begins with.
 const CATALOGUE: &str = "catalogue:";
+/// What a `--data` that is a click log begins with.
+const CLICKS: &str = "clicks:";
 /// The split of a catalogue's products that is kept to measure on.
 const HELD: &str = "held";
 /// One product of so many is held out.
 const HELD_OF: u8 = 5;
 
-/// `kind`: `detector` or `embedder`.
+/// `kind`: `detector`, `embedder` or `clicks`.
 pub(crate) fn run(kind: &str, args: &TrainArgs, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
     let run = args.run.clone().unwrap_or_else(|| PathBuf::from(format!("run-{kind}")));
     let mut options = options(args, &run)?;
     let catalogue = args.data.iter().find_map(|data| data.strip_prefix(CATALOGUE));
     if let Some(name) = catalogue {
-        if kind == "detector" {
+        if kind != "embedder" {
             return Err(
-                WrongUse("a catalogue has no boxes to learn from; train its embedder".to_owned()).into()
+                WrongUse("a catalogue is what an embedder is fitted to; train that".to_owned()).into()
             );
         }
         adapt_to(name, args, home, &run, &mut options, ui)?;
     }
+    if kind == "detector" && options.clicks.is_some() {
+        let learned =
+            "a click log has no boxes; `twinset train clicks` learns some and leaves them in RUN/boxed";
+        return Err(WrongUse(learned.to_owned()).into());
+    }
     if args.find_rate {
+        if kind == "clicks" {
+            return Err(WrongUse("--find-rate is for detector and embedder".to_owned()).into());
+        }
         return find_rate(kind, &options, ui);
     }
     train(kind, &options, &run, args.resume, ui)?;
@@ -110,8 +120,20 @@ fn train(kind: &str, options: &TrainOptions, run: &Path, resume: bool, ui: &Ui) 
             ui.note(format_args!("step {} of {}: {losses}", state.step, state.steps));
         }
     };
-    let train = if kind == "detector" { run_detector } else { run_embedder };
-    train(options, run, resume, interrupt::flag(), &watch)?;
+    let stop = interrupt::flag();
+    match kind {
+        "detector" => run_detector(options, run, resume, stop, &watch)?,
+        "embedder" => run_embedder(options, run, resume, stop, &watch)?,
+        _ => {
+            let boxes = run_clicks(options, run, resume, stop, &watch)?;
+            ui.note(format_args!(
+                "{} photos with learned boxes, {:.0} % of a photo each, are in {}",
+                boxes.photos,
+                boxes.covers * 100.0,
+                boxes.folder.display()
+            ));
+        }
+    }
     progress.finish();
     if interrupt::asked_to_stop() {
         let done = format!("the last checkpoint is in {}", run.display());
@@ -308,11 +330,19 @@ fn options(args: &TrainArgs, run: &Path) -> anyhow::Result<TrainOptions> {
     };
     if !args.data.is_empty() {
         options.synth = args.data.iter().any(|data| data == DRAWN);
-        options.data = args.data.iter().filter(|data| *data != DRAWN).map(PathBuf::from).collect();
+        let folders = args.data.iter().filter(|data| *data != DRAWN && !data.starts_with(CLICKS));
+        options.data = folders.map(PathBuf::from).collect();
+        options.clicks = args.data.iter().find_map(|data| data.strip_prefix(CLICKS)).map(PathBuf::from);
     }
     if let Some(steps) = args.steps {
         options.steps = steps;
     }
+    options.loss = args.loss.unwrap_or(options.loss);
+    options.mine |= args.mine;
+    options.accumulate = args.accumulate.unwrap_or(options.accumulate);
+    options.judge = args.hold_out.unwrap_or(options.judge);
+    options.patience = args.patience.unwrap_or(options.patience);
+    options.window = args.window.unwrap_or(options.window);
     if let Some(init) = &args.init {
         options.init = Some(init.clone());
     }

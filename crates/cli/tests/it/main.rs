@@ -1,6 +1,7 @@
 //! The binary as its users meet it: arguments in, one answer on stdout, an exit status, and a home that stays whole.
 
 mod brought;
+mod clicks;
 mod failures;
 mod house;
 mod house_rules;

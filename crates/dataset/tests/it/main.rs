@@ -1,6 +1,6 @@
 //! Data sets and folders through the public surface.
 use std::path::{Path, PathBuf};
-use twinset_dataset::{DataSet, DatasetError, Folder};
+use twinset_dataset::{DataSet, DatasetError, Folder, Windows};
 
 /// A data set of two tar members, a loose file and a mask, in a temporary folder.
 fn sample(dir: &Path) {
@@ -76,6 +76,45 @@ fn a_member_that_claims_to_be_huge_costs_no_memory() {
     std::fs::write(dir.path().join("manifest.csv"), "file,shard\na.jpg,s.tar\n").unwrap();
     let set = DataSet::open(dir.path()).unwrap();
     assert!(matches!(set.read(&set.rows()[0]), Err(DatasetError::CutOff { size, .. }) if size == 7 << 30));
+}
+
+#[test]
+fn windows_are_the_same_rows_cut_at_borders_of_shards() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut manifest = "file,shard,split,title\n".to_owned();
+    for shard in 0..7 {
+        let names: Vec<String> = (0..5).map(|i| format!("{shard}-{i}.jpg")).collect();
+        let members: Vec<(&str, &[u8])> = names.iter().map(|n| (&n[..], n.as_bytes())).collect();
+        tar_of(&dir.path().join(format!("s{shard}.tar")), &members);
+        names.iter().for_each(|n| manifest += &format!("{n},s{shard}.tar,train,\"two\nlines\"\n"));
+    }
+    for i in 0..5 {
+        std::fs::write(dir.path().join(format!("loose{i}.jpg")), b"loose").unwrap();
+        manifest += &format!("loose{i}.jpg,,train,\n");
+    }
+    let path = dir.path().join("manifest.csv");
+    std::fs::write(&path, &manifest).unwrap();
+    let whole = DataSet::open(dir.path()).unwrap();
+    for rows in [1, 4, 6, 1000] {
+        let windows = Windows::open(dir.path(), rows).unwrap();
+        let mut found = Vec::new();
+        for i in 0..windows.len() {
+            let set = windows.load(i).unwrap();
+            let shards: std::collections::BTreeSet<_> = set.rows().iter().map(|r| r.shard.clone()).collect();
+            assert!(set.rows().len() >= rows || i + 1 == windows.len());
+            assert!(shards.len() <= rows.div_ceil(5).max(1) + 1);
+            for row in set.rows() {
+                let expected = if row.shard.is_empty() { b"loose".to_vec() } else { row.file.clone().into() };
+                assert_eq!(set.read(row).unwrap(), expected);
+                found.push(row.clone());
+            }
+        }
+        assert_eq!((&found[..], windows.rows()), (whole.rows(), 40));
+    }
+    std::fs::write(&path, manifest + "0-0.jpg,s0.tar,train,\n").unwrap();
+    assert!(matches!(Windows::open(dir.path(), 4), Err(DatasetError::Scattered { line: 77, .. })));
+    std::fs::write(&path, "name,shard\n").unwrap();
+    assert!(matches!(Windows::open(dir.path(), 4), Err(DatasetError::NoFileColumn { .. })));
 }
 
 #[test]

@@ -1,4 +1,7 @@
 //! A run's life: begun, killed, resumed, spoiled; and what it leaves in its folder.
+mod clicks;
+mod data;
+
 use std::{
     cell::Cell,
     fs,
@@ -11,6 +14,9 @@ use twinset_train::{TrainError, TrainOptions, find_embedder_rate, gain, run_embe
 fn options(steps: u64) -> TrainOptions {
     TrainOptions { steps, batch: 4, side: Some(32), checkpoint_every: 20, ..TrainOptions::default() }
 }
+
+/// Watches nothing.
+fn quiet(_: &twinset_train::Progress) {}
 
 fn train(options: &TrainOptions, run: &Path, resume: bool) -> Result<u64, TrainError> {
     let reported = Cell::new(0);
