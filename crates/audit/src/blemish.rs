@@ -372,7 +372,7 @@ fn overlay(photo: &Photo, grey: &Grey) -> f32 {
     let ground = grey.smooth(9);
     for lighter in [false, true] {
         let signs = signs(photo, grey, &ground, lighter);
-        most = most.max(rows(&signs, grey));
+        most = most.max(rows(&signs, grey.width as f32, grey.height as f32));
     }
     ((most - 2.0) / 6.0).clamp(0.0, 1.0)
 }
@@ -444,61 +444,30 @@ fn sign_of(photo: &Photo, patch: &[usize], w: usize, h: usize) -> Option<Sign> {
     fits.then_some(sign)
 }
 
-/// Signs in the best row, as far as they look written: less so where as many like them stand all over the picture, as
-/// on printed cloth, more where the ground under them is of one colour, as that of badges and of plain rims is.
-fn rows(signs: &[Sign], grey: &Grey) -> f32 {
-    let (width, height) = (grey.width as f32, grey.height as f32);
+/// Signs in the best row, as far as they look written.
+fn rows(signs: &[Sign], width: f32, height: f32) -> f32 {
     let mut best = 0.0f32;
     for first in signs {
-        let alike = |s: &&Sign| {
+        let like = |s: &&Sign| {
             let ratio = s.height() / first.height();
+            let level = (s.y0 + s.y1 - first.y0 - first.y1).abs() / 2.0 < 0.35 * first.height();
             let same = (0..3).all(|c| (s.ink[c] - first.ink[c]).abs() < 32.0);
-            (0.6..=1.65).contains(&ratio) && same
+            (0.6..=1.65).contains(&ratio) && level && same
         };
-        let level = |s: &&Sign| (s.y0 + s.y1 - first.y0 - first.y1).abs() / 2.0 < 0.35 * first.height();
-        let all: Vec<&Sign> = signs.iter().filter(alike).collect();
-        let mut row: Vec<&Sign> = all.iter().copied().filter(level).collect();
+        let mut row: Vec<&Sign> = signs.iter().filter(like).collect();
         row.sort_by(|a, b| a.x0.total_cmp(&b.x0));
-        let mut told = |run: &[&Sign]| {
-            let signs = written(run, width, height);
-            if signs > 0.0 {
-                let few = (4.0 * run.len() as f32 / all.len() as f32).min(1.0);
-                best = best.max(signs * few * (1.7 - under(grey, run) / 12.0).clamp(0.8, 1.5));
-            }
-        };
         // The longest run without a wide gap.
         let mut run: Vec<&Sign> = Vec::new();
         for sign in row {
             if run.last().is_some_and(|last| sign.x0 - last.x1 > 1.6 * first.height()) {
-                told(&run);
+                best = best.max(written(&run, width, height));
                 run.clear();
             }
             run.push(sign);
         }
-        told(&run);
+        best = best.max(written(&run, width, height));
     }
     best
-}
-
-/// Standard deviation of the ground between the signs of a run, in luma.
-fn under(grey: &Grey, run: &[&Sign]) -> f32 {
-    let most = |of: &dyn Fn(&Sign) -> f32| run.iter().map(|s| of(s)).fold(f32::NEG_INFINITY, f32::max);
-    let (x0, y0) = (-most(&|s| -s.x0), -most(&|s| -s.y0));
-    let (x1, y1) = (most(&|s| s.x1), most(&|s| s.y1));
-    let ink = run[0].ink;
-    let ink = 0.299 * ink[0] + 0.587 * ink[1] + 0.114 * ink[2];
-    let (mut n, mut sum, mut square) = (0.0f32, 0.0f32, 0.0f32);
-    for y in y0 as usize..(y1 as usize).min(grey.height) {
-        for g in &grey.at[y * grey.width + x0 as usize..y * grey.width + (x1 as usize).min(grey.width)] {
-            // Neither ink nor its soft edge.
-            if (g - ink).abs() > 48.0 {
-                n += 1.0;
-                sum += g;
-                square += g * g;
-            }
-        }
-    }
-    if n < 8.0 { 24.0 } else { (square / n - (sum / n).powi(2)).max(0.0).sqrt() }
 }
 
 /// Number of signs of a run, less if they are all alike, as dots and stripes of a cloth are, or if they stand in

@@ -26,7 +26,8 @@ fn no_answer_mixes_two_generations_and_rollback_is_exact() {
     let own = shop.vision().name();
     let answer_of = |shop: &Shop| {
         let answer = shop.search(&all()).unwrap();
-        let hits = answer.hits.iter().map(|h| (h.product.id.clone(), h.score.to_bits())).collect::<Vec<_>>();
+        // Cosines: a score also weighs what else there is.
+        let hits = answer.hits.iter().map(|h| (h.product.id.clone(), h.global.to_bits())).collect::<Vec<_>>();
         (answer.model, hits)
     };
     let before = answer_of(&shop);
@@ -54,8 +55,8 @@ fn no_answer_mixes_two_generations_and_rollback_is_exact() {
     // With the same 20 products every answer of one model is the same; later ones have the new products, too.
     let whole = |answer: &(String, Vec<(String, u32)>)| {
         let expected = if answer.0 == own { &before.1 } else { &after.1 };
-        answer.1.iter().all(|(id, score)| {
-            id[1..].parse::<u32>().unwrap() >= 20 || expected.iter().any(|e| e == &(id.clone(), *score))
+        answer.1.iter().all(|(id, cosine)| {
+            id[1..].parse::<u32>().unwrap() >= 20 || expected.iter().any(|e| e == &(id.clone(), *cosine))
         })
     };
     assert!(answers.iter().all(whole), "an answer mixes two models");
@@ -73,10 +74,10 @@ fn no_answer_mixes_two_generations_and_rollback_is_exact() {
     let status = shop.index_status().unwrap();
     assert_eq!((status.model, status.items, status.seq), (own.clone(), 26, status.last_seq));
     check_finds(&shop, 0..26);
-    for (id, score) in &before.1 {
+    for (id, cosine) in &before.1 {
         let now = shop.search(&all()).unwrap();
         let hit = now.hits.iter().find(|h| h.product.id == *id).unwrap();
-        assert_eq!(hit.score.to_bits(), *score);
+        assert_eq!(hit.global.to_bits(), *cosine);
     }
     // And forth again.
     assert_ne!(shop.rollback().unwrap().name(), own);
