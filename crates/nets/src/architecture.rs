@@ -348,8 +348,8 @@ impl Architecture {
 
 /// Side of a picture given to a brought model.
 const BROUGHT_SIDES: std::ops::RangeInclusive<usize> = 16..=2048;
-/// Longest embedding of a brought model.
-pub(crate) const MAX_DIM: usize = 8192;
+/// Longest embedding, or token, of a brought model: what the index takes.
+pub(crate) const MAX_DIM: usize = 4096;
 
 impl OnnxEmbedder {
     fn check(&self) -> Result<(), String> {

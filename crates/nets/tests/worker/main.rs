@@ -1,7 +1,8 @@
 //! Brought models in a process of their own, which is this very binary: what they are recognised as, and files that are
-//! no models, or worse. `TWINSET_HOSTILE=600` tries that many of these, a fifth of them otherwise.
+//! no models, or worse. `TWINSET_HOSTILE=600` tries that many of these, a tenth of them otherwise.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use twinset_brought::{Attribute, Sketch};
 use twinset_nets::{
@@ -45,7 +46,9 @@ fn told(name: &str) -> Told {
 
 fn bring(model: Vec<u8>, is_safetensors: bool) -> Result<Package, String> {
     let brought = Brought { model, is_safetensors, ..Brought::default() };
-    quarantine().bring(brought, &told("foreign")).map(|(package, _)| package).map_err(|e| e.to_string())
+    // A mutated graph may compute for ever; the limit of the product would make the test wait for it.
+    let impatient = Quarantine { time_limit: Duration::from_secs(20), ..quarantine() };
+    impatient.bring(brought, &told("foreign")).map(|(package, _)| package).map_err(|e| e.to_string())
 }
 
 fn models_are_recognised_by_running_them() {
@@ -250,7 +253,7 @@ impl Chance {
 }
 
 fn mutated_files_never_take_the_program_down() {
-    let count = std::env::var("TWINSET_HOSTILE").ok().and_then(|n| n.parse().ok()).unwrap_or(120);
+    let count = std::env::var("TWINSET_HOSTILE").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
     let good: Vec<(Vec<u8>, bool)> =
         [("clip.onnx", false), ("dinov2.onnx", false), ("vit.safetensors", true)]
             .map(|(name, weights)| (testdata(name), weights))
