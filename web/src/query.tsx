@@ -77,13 +77,28 @@ export function Query({ photo, alt, regions, chosen, region, busy, onChoose, onR
   const box = draft ?? (whole || !chosen ? WHOLE : chosen);
   const dimmed = draft !== null || (!whole && chosen !== undefined);
 
-  useEffect(() => setDraft(null), [chosen]);
-  useEffect(() => () => clearTimeout(timer.current), []);
+  /** Where the next movement begins, also before the last one is drawn. */
+  const latest = useRef(box);
+  latest.current = box;
 
+  const settle = () => {
+    clearTimeout(timer.current);
+    timer.current = 0;
+  };
+  // What was sent comes back as chosen. A movement made since then still waits: it counts, and is not undone.
+  useEffect(() => { if (timer.current === 0) setDraft(null); }, [chosen]);
+  useEffect(() => settle, []);
+
+  const choose = (next: Box | "all", byHand: boolean) => {
+    settle();
+    if (!byHand) setDraft(null);
+    onChoose(next, byHand);
+  };
   const later = (next: Box) => {
     setDraft(next);
-    clearTimeout(timer.current);
-    timer.current = window.setTimeout(() => onChoose(next, true), WAIT_MS);
+    latest.current = next;
+    settle();
+    timer.current = window.setTimeout(() => choose(next, true), WAIT_MS);
   };
 
   const grip = (handle: Handle | "all") => (event: PointerEvent) => {
@@ -92,9 +107,9 @@ export function Query({ photo, alt, regions, chosen, region, busy, onChoose, onR
     event.preventDefault();
     const held = event.currentTarget as HTMLElement;
     const frame = stage.current.getBoundingClientRect();
-    const [startX, startY, from] = [event.clientX, event.clientY, box];
+    const [startX, startY, from] = [event.clientX, event.clientY, latest.current];
     let next = from;
-    clearTimeout(timer.current);
+    settle();
     held.setPointerCapture(event.pointerId);
     const move = (now: PointerEvent) => {
       next = moved(from, handle, (now.clientX - startX) / frame.width, (now.clientY - startY) / frame.height);
@@ -117,11 +132,10 @@ export function Query({ photo, alt, regions, chosen, region, busy, onChoose, onR
     const way = by[event.key];
     if (way) {
       event.preventDefault();
-      later(moved(box, handle, way[0], way[1]));
+      later(moved(latest.current, handle, way[0], way[1]));
     } else if (event.key === "Enter" && draft) {
       event.preventDefault();
-      clearTimeout(timer.current);
-      onChoose(draft, true);
+      choose(latest.current, true);
     }
   };
 
@@ -147,7 +161,7 @@ export function Query({ photo, alt, regions, chosen, region, busy, onChoose, onR
               <span key={one.id}>
                 <span class="outline" style={place(one.box)} aria-hidden="true" />
                 <button
-                  class="dot" onClick={() => onChoose(one.box, false)}
+                  class="dot" onClick={() => choose(one.box, false)}
                   style={{ left: `${(one.box.x + one.box.w / 2) * 100}%`, top: `${(one.box.y + one.box.h / 2) * 100}%` }}
                   aria-label={t("box.of", { kind: regionName(regions, one), n: at + 1, total: regions.length })}
                 />
@@ -158,13 +172,13 @@ export function Query({ photo, alt, regions, chosen, region, busy, onChoose, onR
       </div>
       <div class="chips" role="group" aria-label={t("chips")}>
         {regions.map((one) => (
-          <button key={one.id} class="chip" aria-pressed={one === region} onClick={() => onChoose(one.box, false)}>
+          <button key={one.id} class="chip" aria-pressed={one === region} onClick={() => choose(one.box, false)}>
             <CropThumb photo={photo} box={one.box} side={28} />{regionName(regions, one)}
           </button>
         ))}
         {chosen && chosen !== "all" && !region && <button class="chip" aria-pressed={true}><CropThumb photo={photo} box={chosen} side={28} />{t("own")}</button>}
-        <button class="chip" aria-pressed={whole} onClick={() => onChoose("all", false)}><CropThumb photo={photo} box={WHOLE} side={28} />{t("whole")}</button>
-        {onReset && <button class="chip quiet" onClick={onReset}><Reset />{t("crop.reset")}</button>}
+        <button class="chip" aria-pressed={whole} onClick={() => choose("all", false)}><CropThumb photo={photo} box={WHOLE} side={28} />{t("whole")}</button>
+        {onReset && <button class="chip quiet" onClick={() => { settle(); setDraft(null); onReset(); }}><Reset />{t("crop.reset")}</button>}
       </div>
     </section>
   );

@@ -1,6 +1,7 @@
 //! One change, inside a transaction: the product, its placements, pictures and terms, and the
 //! numbered record of it. All or nothing; who commits, and when, is the writer's business.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -35,7 +36,7 @@ impl CheckedPut {
                 Some("is no image of this product".to_owned())
             } else if bytes.is_empty() || bytes.len() > PICTURE_BYTES {
                 Some(format!("has {} bytes, not 1 to {PICTURE_BYTES}", bytes.len()))
-            } else if pictures.insert(name.clone(), (PictureHash::of(bytes), bytes.clone())).is_some() {
+            } else if pictures.insert(name.clone(), hashed(bytes)).is_some() {
                 Some("is given twice".to_owned())
             } else {
                 None
@@ -52,6 +53,15 @@ impl CheckedPut {
         }
         Ok(Self { product, pictures, mode: put.mode })
     }
+}
+
+/// Place, device and whatever else a file tells beside its picture are never stored.
+fn hashed(bytes: &Arc<[u8]>) -> (PictureHash, Arc<[u8]>) {
+    let kept = match twinset_photo::without_metadata(bytes) {
+        Cow::Borrowed(_) => bytes.clone(),
+        Cow::Owned(kept) => kept.into(),
+    };
+    (PictureHash::of(&kept), kept)
 }
 
 /// What the catalogue holds under an id.

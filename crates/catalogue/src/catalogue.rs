@@ -462,15 +462,19 @@ impl Catalogue {
             let mut query = tx.prepare_cached(
                 "SELECT seq, row, id, kind, at_ms FROM changes WHERE seq > ? ORDER BY seq LIMIT ?",
             )?;
-            let rows = query.query_map(params![clamped(seq), clamped(limit as u64)], |r| {
-                Ok(ChangeRecord {
-                    seq: r.get::<_, i64>(0)? as u64,
-                    row: r.get(1)?,
-                    id: r.get(2)?,
-                    kind: if r.get(3)? { ChangeKind::Removed } else { ChangeKind::Put },
-                    at_ms: r.get::<_, i64>(4)? as u64,
-                })
-            })?;
+            let rows = query.query_map(params![clamped(seq), clamped(limit as u64)], change_record)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// The changes of one product, the latest first, at most `limit`; those superseded before the last
+    /// [`Catalogue::gc`] are gone. Reads the whole log: for people who ask now and then.
+    pub fn changes_of(&self, id: &str, limit: usize) -> Result<Vec<ChangeRecord>> {
+        self.read(|tx| {
+            let mut query = tx.prepare_cached(
+                "SELECT seq, row, id, kind, at_ms FROM changes WHERE id = ? ORDER BY seq DESC LIMIT ?",
+            )?;
+            let rows = query.query_map(params![id, clamped(limit as u64)], change_record)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
@@ -550,6 +554,16 @@ fn product_by_row(tx: &Connection, row: u32) -> Result<Option<Product>, Failure>
     let mut query = tx.prepare_cached("SELECT id, body, content FROM products WHERE row = ?")?;
     let mut rows = query.query([row])?;
     rows.next()?.map(product).transpose()
+}
+
+fn change_record(r: &Row<'_>) -> rusqlite::Result<ChangeRecord> {
+    Ok(ChangeRecord {
+        seq: r.get::<_, i64>(0)? as u64,
+        row: r.get(1)?,
+        id: r.get(2)?,
+        kind: if r.get(3)? { ChangeKind::Removed } else { ChangeKind::Put },
+        at_ms: r.get::<_, i64>(4)? as u64,
+    })
 }
 
 /// SQLite's numbers end at 2^63 - 1.

@@ -233,10 +233,10 @@ pub(crate) fn contest(old: &Core, new: &Core, progress: &mut dyn FnMut(u64, u64)
 
 /// Place in the list of products, from 0; `None`: not among them.
 #[derive(Clone, Copy)]
-struct Rank(Option<usize>);
+pub(crate) struct Rank(pub(crate) Option<usize>);
 
 impl Rank {
-    fn reciprocal(self) -> f64 {
+    pub(crate) fn reciprocal(self) -> f64 {
         self.0.map_or(0.0, |at| 1.0 / (at + 1) as f64)
     }
 }
@@ -247,7 +247,7 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// Ratio of the sums, with its interval: whole products are drawn, by a fixed seed.
-fn with_interval(gains: &[(f64, f64)]) -> [f64; 3] {
+pub(crate) fn with_interval(gains: &[(f64, f64)]) -> [f64; 3] {
     let ratio = |draw: &mut dyn Iterator<Item = (f64, f64)>| {
         let (sum, n) = draw.fold((0.0, 0.0), |(sum, n), (s, c)| (sum + s, n + c));
         if n > 0.0 { sum / n } else { 0.0 }
@@ -273,7 +273,7 @@ fn below(state: &mut u64, n: usize) -> usize {
 
 /// Products with several pictures, and some pictures of each. Which ones, their hashes decide: the same ones as long
 /// as the catalogue stays as it is, and no feed order is favoured.
-fn questions(core: &Core) -> Result<BTreeMap<u32, Vec<PictureHash>>> {
+pub(crate) fn questions(core: &Core) -> Result<BTreeMap<u32, Vec<PictureHash>>> {
     let mut shown = BTreeMap::<u32, HashSet<PictureHash>>::new();
     let mut after = 0;
     loop {

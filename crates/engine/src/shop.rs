@@ -5,9 +5,9 @@ use crate::follower::Core;
 use crate::generation::{self, Running};
 use crate::sync::{self, Input, Progress, Report, Signal, SyncOptions, Syncs};
 use crate::{
-    AuditReport, Contest, EngineError, Features, ImportProgress, ImportReport, IndexStatus, Models, Pace,
-    Result, SearchAnswer, SearchRequest, Unreadable, VerifyReport, Vision, audit, change, copies, import,
-    panel, query, upkeep,
+    AuditReport, Contest, EngineError, Features, ImportProgress, ImportReport, IndexStatus, Measured, Models,
+    Pace, Result, SearchAnswer, SearchRequest, Unreadable, VerifyReport, Vision, audit, change, copies,
+    import, measure, panel, query, upkeep,
 };
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -241,6 +241,14 @@ impl Shop {
     /// The disk failed; the present index stays.
     pub fn rebuild_index(&self, mut progress: impl FnMut(u64, u64)) -> Result<u64> {
         self.running().core.rebuild(&mut progress)
+    }
+
+    /// How well the catalogue finds its own products; `None` if `progress` (done, total questions) says to stop.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn measure(&self, progress: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<Measured>> {
+        measure::measure(&self.running().core, progress)
     }
 
     /// Waits until everything acknowledged is searchable and saved; returns its number.

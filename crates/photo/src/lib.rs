@@ -5,7 +5,7 @@
 //!
 //! The journey of the bytes: `outline` walks over the container and refuses what is too much;
 //! `decode` runs a decoder over the parts that make pixels; `colour` converts them to sRGB;
-//! `orientation` turns them upright. [`worker`] does all this in a limited process of its own, which
+//! `orientation` turns them upright. `strip` takes away what is no pixel. [`worker`] does all this in a limited process of its own, which
 //! is how a server must decode what strangers send.
 
 mod colour;
@@ -21,6 +21,7 @@ mod photo;
 mod raster;
 mod rect;
 mod resize;
+mod strip;
 pub mod worker;
 
 pub use decode::{Decoded, Header, decode, decode_reduced, probe};
@@ -31,4 +32,5 @@ pub use limits::Limits;
 pub use outline::Format;
 pub use photo::Photo;
 pub use rect::Rect;
+pub use strip::without_metadata;
 pub use worker::DecodePool;

@@ -71,10 +71,11 @@ impl Orientation {
 /// Only that one tag is looked at, so nothing else in the block can do harm. A block that cannot
 /// be read means upright: the picture itself may still be fine.
 pub(crate) fn from_exif_block(exif: &[u8]) -> Orientation {
-    read_tag(exif).map(Orientation::from_exif).unwrap_or_default()
+    exif_orientation(exif).map(Orientation::from_exif).unwrap_or_default()
 }
 
-fn read_tag(exif: &[u8]) -> Option<u16> {
+/// The tag's value as it stands in the block.
+pub(crate) fn exif_orientation(exif: &[u8]) -> Option<u16> {
     // Some writers keep JPEG's prefix in PNG and WebP.
     let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
     let little = match exif.get(..4)? {

@@ -16,8 +16,8 @@ mod webp;
 use crate::cursor::Cursor;
 use crate::orientation::Orientation;
 use crate::{Header, Limits, PhotoError};
-pub(crate) use gif::GifParts;
-pub(crate) use jpeg::{JpegColour, JpegParts};
+pub(crate) use gif::{GifParts, skip_blocks, skip_palette};
+pub(crate) use jpeg::{JpegColour, JpegParts, next_marker, skip_scan};
 pub(crate) use png::PngParts;
 use serde::{Deserialize, Serialize};
 pub(crate) use webp::{WebpCoding, WebpParts};
@@ -105,7 +105,7 @@ impl Outline<'_> {
 }
 
 /// The format by its first bytes; other kinds of file are named where they are known.
-fn sniff(bytes: &[u8]) -> Result<Format, PhotoError> {
+pub(crate) fn sniff(bytes: &[u8]) -> Result<Format, PhotoError> {
     let has = |at: usize, magic: &[u8]| bytes.get(at..at + magic.len()) == Some(magic);
     if has(0, b"\xff\xd8\xff") {
         return Ok(Format::Jpeg);

@@ -48,7 +48,7 @@ pub(crate) fn need(method: &Method, route: &str) -> Need {
     match (rest, reads) {
         ("catalogues", true) | ("detect" | "compare", false) => Key(Right::Search),
         ("embed", false) => Key(Right::Read),
-        ("models" | "models/{model}" | "evaluations" | "evaluations/{evaluation}", true) => {
+        ("models" | "evaluations" | "evaluations/{evaluation}" | "runs" | "runs/{run}", true) => {
             WholeServer(Right::Read)
         }
         ("jobs" | "jobs/{job}" | "jobs/{job}/events", true) => WholeServer(Right::Read),

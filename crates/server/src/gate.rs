@@ -6,6 +6,7 @@
 //! busy (after "Fail at Scale", B. Maurer, ACM Queue 2015, who limits waiting time by the same rule): an answer that
 //! comes late is worth less than a refusal that comes at once.
 
+use crate::metrics::Histogram;
 use crate::problem::{BUSY, Problem};
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
@@ -28,6 +29,23 @@ fn tenant() -> Arc<str> {
     TENANT.try_with(Arc::clone).unwrap_or_else(|_| Arc::from(""))
 }
 
+/// Work of seconds yields to answers of microseconds: the threads that compute run at a lower priority than those that
+/// talk to clients. Without it a refusal waits for its core behind the searches that it is about.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    const NICENESS: i32 = 5;
+    thread_local! {
+        static DONE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+    if !DONE.replace(true) {
+        // Of this thread alone: Linux keeps priorities by thread. Where it may not, nothing is lost but order.
+        let _ = rustix::process::setpriority_process(None, NICENESS);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
+
 /// A bounded queue before a bounded number of blocking threads.
 #[derive(Clone)]
 pub(crate) struct Gate(Arc<Inner>);
@@ -36,6 +54,8 @@ struct Inner {
     name: &'static str,
     slots: usize,
     queue: usize,
+    /// Requests that may wait while load lasts.
+    lasting: usize,
     lines: Mutex<Lines>,
 }
 
@@ -51,6 +71,8 @@ struct Lines {
     /// Mean time of one piece of work, moving, in seconds.
     mean_s: f64,
     refused: u64,
+    /// How long those who got a slot had waited for it.
+    waits: Histogram,
 }
 
 /// What a gate is doing, for the metrics.
@@ -59,10 +81,21 @@ pub(crate) struct Load {
     pub(crate) running: usize,
     pub(crate) waiting: usize,
     pub(crate) refused: u64,
+    pub(crate) waits: Histogram,
 }
 
 impl Gate {
     pub(crate) fn new(name: &'static str, slots: usize, queue: usize) -> Self {
+        Self::with(name, slots, queue, WAITING_A_SLOT * slots)
+    }
+
+    /// For pieces of work so short that one visitor asks for dozens at once, and would rather wait than miss some: its
+    /// whole queue may stay in use.
+    pub(crate) fn of_many(name: &'static str, slots: usize, queue: usize) -> Self {
+        Self::with(name, slots, queue, queue)
+    }
+
+    fn with(name: &'static str, slots: usize, queue: usize, lasting: usize) -> Self {
         let lines = Lines {
             running: 0,
             waiting: 0,
@@ -71,8 +104,9 @@ impl Gate {
             calm: Instant::now(),
             mean_s: 0.05,
             refused: 0,
+            waits: Histogram::default(),
         };
-        Self(Arc::new(Inner { name, slots, queue, lines: Mutex::new(lines) }))
+        Self(Arc::new(Inner { name, slots, queue, lasting, lines: Mutex::new(lines) }))
     }
 
     /// Runs `work` on a blocking thread as soon as a slot is free.
@@ -94,6 +128,7 @@ impl Gate {
         let span = tracing::Span::current();
         tokio::task::spawn_blocking(move || {
             let _slot = slot;
+            give_way();
             span.in_scope(work)
         })
         .await
@@ -117,6 +152,7 @@ impl Gate {
             if lines.running < self.0.slots && lines.waiting == 0 {
                 lines.running += 1;
                 lines.calm = Instant::now();
+                lines.waits.observe(0.0);
                 return Ok(Slot::new(self.0.clone()));
             }
             self.0.check(&mut lines, &tenant)?;
@@ -128,16 +164,24 @@ impl Gate {
             lines.lines.entry(tenant.clone()).or_default().push_back(send);
             receive
         };
+        let since = Instant::now();
         let mut place = Place { inner: &self.0, tenant, receive, left: false };
         let slot = (&mut place.receive).await;
         place.left = true;
+        self.0.lines.lock().waits.observe(since.elapsed().as_secs_f64());
         slot.map(Slot::started).map_err(|closed| Problem::internal(&closed))
     }
 
     /// For the metrics.
     pub(crate) fn load(&self) -> Load {
         let lines = self.0.lines.lock();
-        Load { name: self.0.name, running: lines.running, waiting: lines.waiting, refused: lines.refused }
+        Load {
+            name: self.0.name,
+            running: lines.running,
+            waiting: lines.waiting,
+            refused: lines.refused,
+            waits: lines.waits.clone(),
+        }
     }
 }
 
@@ -149,7 +193,8 @@ impl Inner {
         }
         let lasting = now.duration_since(lines.calm) > PATIENCE;
         // A quarter of the queue is kept for those who come later.
-        let most = if lasting { WAITING_A_SLOT * self.slots } else { self.queue - self.queue / 4 };
+        let burst = self.queue - self.queue / 4;
+        let most = if lasting { self.lasting.min(burst) } else { burst };
         let own = lines.lines.get(tenant).map_or(0, VecDeque::len);
         let tenants = lines.lines.len() + usize::from(own == 0);
         if own < (most / tenants).max(1) && lines.waiting < self.queue {
@@ -307,6 +352,21 @@ mod tests {
         }
         drop(done);
         assert_eq!(order.iter().collect::<Vec<_>>(), ["loud", "quiet", "other", "loud", "loud", "loud"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn thumbnails_wait_however_long_it_lasts() {
+        let gate = Gate::of_many("test", 1, 16);
+        let (open, _first) = held(&gate).await;
+        let (done, _all) = mpsc::channel();
+        let waiting: Vec<_> = (0..8).map(|_| ask(&gate, "page", &done)).collect();
+        until_waiting(&gate, 8).await;
+        tokio::time::sleep(PATIENCE + Duration::from_millis(20)).await;
+        assert!(gate.would_admit(&"page".into()).is_ok());
+        open.send(()).expect("the first still waits");
+        for one in waiting {
+            one.await.expect("no panic").expect("let through");
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

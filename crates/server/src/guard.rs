@@ -108,6 +108,19 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     response
 }
 
+/// `OPTIONS` of any address: its methods, whoever asks. What a browser asks before it sends for another site is answered
+/// below, by [`tower_http::cors`], and told the same.
+pub(crate) async fn options(State(app): State<App>, request: Request, next: Next) -> Response {
+    if request.method() != Method::OPTIONS {
+        return next.run(request).await;
+    }
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let allow = app.allowed.get(route).cloned().unwrap_or(HeaderValue::from_static("GET, HEAD, OPTIONS"));
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(header::ALLOW, allow);
+    response
+}
+
 /// The catalogue in the address, decoded.
 async fn catalogue_of(request: &mut Request) -> Option<String> {
     let params = request.extract_parts::<RawPathParams>().await.ok()?;

@@ -25,6 +25,8 @@ const UNIT: usize = 4096;
 #[derive(Clone)]
 pub(crate) struct Intake {
     budget: Arc<Semaphore>,
+    /// Units of the whole budget.
+    units: usize,
     /// How long a body may stand still.
     patience: Duration,
 }
@@ -38,7 +40,13 @@ pub(crate) struct Taken {
 
 impl Intake {
     pub(crate) fn new(budget_bytes: usize, patience: Duration) -> Self {
-        Self { budget: Arc::new(Semaphore::new((budget_bytes / UNIT).min(Semaphore::MAX_PERMITS))), patience }
+        let units = (budget_bytes / UNIT).min(Semaphore::MAX_PERMITS);
+        Self { budget: Arc::new(Semaphore::new(units)), units, patience }
+    }
+
+    /// For the metrics, to the unit.
+    pub(crate) fn held_bytes(&self) -> usize {
+        (self.units - self.budget.available_permits()) * UNIT
     }
 
     /// `streamed`: the handler keeps no more than a line of it, and times it itself.

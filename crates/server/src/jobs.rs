@@ -1,11 +1,11 @@
-//! Long work that outlives its request: imports, syncs, backups, audits, changes of models.
+//! Long work that outlives its request: imports, syncs, backups, audits, changes of models, measurements, trainings.
 //!
 //! In: a kind, a place, and work that tells how far it is and asks whether to go on. Out: jobs that can be read, watched,
 //! paused and cancelled. The registry keeps the latest [`KEPT`] jobs of this process; what a job did to a catalogue is the
 //! catalogue's, and the history of a source's runs is kept with the source.
 
+use crate::clock::{now_ms, rfc3339};
 use crate::problem::{CONFLICT, JOB_NOT_FOUND, Problem, ProblemBody};
-use crate::times::rfc3339;
 use parking_lot::Mutex;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -41,6 +41,19 @@ pub(crate) enum JobState {
 }
 
 impl JobState {
+    /// As the API writes it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::NeedsApproval => "needs_approval",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
     pub(crate) fn is_over(self) -> bool {
         matches!(self, Self::NeedsApproval | Self::Succeeded | Self::Failed | Self::Cancelled)
     }
@@ -53,7 +66,7 @@ pub(crate) struct JobProgress {
     pub(crate) done: u64,
     /// Of so many; 0 as long as that is not known.
     pub(crate) total: u64,
-    /// `rows`, `pictures`, `lines`, `bytes`, `steps`.
+    /// `rows`, `pictures`, `lines`, `bytes`, `changes`, `queries` or `steps`.
     pub(crate) unit: String,
     /// What is being done, of work that has several stages.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +80,7 @@ pub(crate) struct JobProgress {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Job {
     pub(crate) id: String,
-    /// `sync`, `import`, `backup`, `audit`, `models`.
+    /// `sync`, `import`, `backup`, `audit`, `models`, `verify`, `rebuild`, `evaluation` or `training`.
     pub(crate) kind: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) catalogue: Option<String>,
@@ -153,7 +166,7 @@ impl Handle {
         p.eta_ms = (p.done > 0 && p.total > p.done)
             .then(|| (took as f64 / p.done as f64 * (p.total - p.done) as f64) as u64);
         if job.state.is_over() && job.ended_at.is_none() {
-            job.ended_at = Some(crate::times::now_ms());
+            job.ended_at = Some(now_ms());
             job.progress.eta_ms = None;
         }
         drop(job);
@@ -204,7 +217,7 @@ impl Jobs {
         source: Option<&str>,
         unit: &str,
     ) -> Handle {
-        let now = crate::times::now_ms();
+        let now = now_ms();
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let job = Job {
             id: format!("{now:x}-{number:x}"),
@@ -244,20 +257,8 @@ impl Jobs {
             + Send
             + 'static,
     {
-        let handle = {
-            // Two who ask at once: one of them gets the job.
-            let _alone = self.beginning.lock();
-            if let Some(running) = self.running(kind, catalogue, None) {
-                let id = running.job().id;
-                let detail = format!("job {id} is doing this already; wait for it, or cancel it");
-                return Err(Problem::new(&CONFLICT, detail));
-            }
-            self.begin(kind, Some(catalogue), None, "steps")
-        };
-        handle.start();
-        let job = handle.clone();
-        let spawned = std::thread::Builder::new().name(format!("{kind}-{catalogue}")).spawn(move || {
-            let done = work(&mut |stage, done, total| {
+        self.spawn(kind, catalogue, "steps", |job| {
+            work(&mut |stage, done, total| {
                 while job.signal() == Signal::Pause {
                     std::thread::sleep(Duration::from_millis(100));
                 }
@@ -266,20 +267,8 @@ impl Jobs {
                     (p.stage, p.done, p.total) = (Some(stage), done, total);
                 });
                 job.signal() != Signal::Stop
-            });
-            job.update(|job| match done {
-                Ok(Some(result)) => (job.state, job.result) = (JobState::Succeeded, result),
-                Ok(None) => job.state = JobState::Cancelled,
-                Err(problem) => {
-                    (job.state, job.problem) = (JobState::Failed, Some(json!(problem.body(None))));
-                }
-            });
-        });
-        spawned.map_err(|error| {
-            handle.update(|job| job.state = JobState::Failed);
-            Problem::internal(&error)
-        })?;
-        Ok(handle)
+            })
+        })
     }
 
     /// The latest job of a kind for a catalogue.
@@ -299,6 +288,49 @@ impl Jobs {
         let latest = self.latest.lock();
         let all = latest.iter().map(Handle::job);
         all.filter(|job| catalogue.is_none() || job.catalogue.as_deref() == catalogue).take(limit).collect()
+    }
+
+    /// Begins a job whose worker has a thread of its own. `work` gives its result, or `None` once it was told to end.
+    ///
+    /// # Errors
+    /// [`CONFLICT`] while another of this kind runs for this catalogue.
+    pub(crate) fn spawn(
+        &self,
+        kind: &str,
+        catalogue: &str,
+        unit: &str,
+        work: impl FnOnce(&Handle) -> Result<Option<Value>, Problem> + Send + 'static,
+    ) -> Result<Handle, Problem> {
+        let handle = {
+            // Two who ask at once: one of them gets the job.
+            let _alone = self.beginning.lock();
+            if let Some(running) = self.running(kind, catalogue, None) {
+                let id = running.job().id;
+                let detail = format!("job {id} does this for '{catalogue}' now; wait for it, or cancel it");
+                return Err(Problem::new(&CONFLICT, detail));
+            }
+            self.begin(kind, Some(catalogue), None, unit)
+        };
+        handle.start();
+        let job = handle.clone();
+        let spawned = std::thread::Builder::new().name(format!("{kind}-{catalogue}")).spawn(move || {
+            let done = work(&job);
+            job.update(|job| match done {
+                Ok(Some(result)) => (job.state, job.result) = (JobState::Succeeded, result),
+                Ok(None) => job.state = JobState::Cancelled,
+                Err(problem) => {
+                    job.state = JobState::Failed;
+                    job.problem = Some(json!(problem.body(None)));
+                }
+            });
+        });
+        match spawned {
+            Ok(_) => Ok(handle),
+            Err(error) => {
+                handle.update(|job| job.state = JobState::Failed);
+                Err(Problem::internal(&error))
+            }
+        }
     }
 
     /// The job that syncs a source now.

@@ -30,14 +30,15 @@ mod receive;
 mod replay;
 mod serve;
 mod shapes;
+mod shelf;
 mod sources;
 mod state;
 mod store;
 mod thumbnails;
-mod times;
+mod training;
 
 pub use keys::{Key, Keys, MadeKey, NewKey, Right};
-pub use options::{ExamplePhoto, ServerOptions, TlsFiles};
+pub use options::{ExamplePhoto, Origin, ServerOptions, Setting, TlsFiles};
 pub use problem::{CODES, Code, Problem};
 pub use rate::Rate;
 pub use serve::{ServeError, guarded, openapi, router, serve, serve_on};

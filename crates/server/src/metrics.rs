@@ -5,7 +5,7 @@
 
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -13,28 +13,93 @@ use std::time::Duration;
 const BOUNDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
-#[derive(Default)]
-struct Histogram {
+/// Counts of times, in seconds.
+#[derive(Clone, Default)]
+pub(crate) struct Histogram {
     buckets: [u64; BOUNDS.len()],
     count: u64,
     sum: f64,
 }
 
 impl Histogram {
-    fn observe(&mut self, seconds: f64) {
+    pub(crate) fn observe(&mut self, seconds: f64) {
         for (bucket, bound) in self.buckets.iter_mut().zip(BOUNDS) {
             *bucket += u64::from(seconds <= bound);
         }
         self.count += 1;
         self.sum += seconds;
     }
+}
 
-    fn write(&self, out: &mut String, name: &str, labels: &str) {
-        for (count, bound) in self.buckets.iter().zip(BOUNDS) {
+/// What is told, by name: all lines of one name stand together, as the text format demands.
+#[derive(Default)]
+pub(crate) struct Families(BTreeMap<&'static str, Family>);
+
+struct Family {
+    kind: &'static str,
+    help: &'static str,
+    lines: String,
+}
+
+impl Families {
+    fn of(&mut self, name: &'static str, kind: &'static str, help: &'static str) -> &mut String {
+        &mut self.0.entry(name).or_insert_with(|| Family { kind, help, lines: String::new() }).lines
+    }
+
+    /// `labels`: `name="value"`, separated by commas; none: empty.
+    pub(crate) fn gauge(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: &str,
+        value: impl Display,
+    ) {
+        line(self.of(name, "gauge", help), name, labels, value);
+    }
+
+    pub(crate) fn counter(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: &str,
+        value: impl Display,
+    ) {
+        line(self.of(name, "counter", help), name, labels, value);
+    }
+
+    /// Quantiles over the latest observations.
+    pub(crate) fn summary(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: &str,
+        value: impl Display,
+    ) {
+        line(self.of(name, "summary", help), name, labels, value);
+    }
+
+    pub(crate) fn histogram(&mut self, name: &'static str, help: &'static str, labels: &str, of: &Histogram) {
+        let out = self.of(name, "histogram", help);
+        for (count, bound) in of.buckets.iter().zip(BOUNDS) {
             let _ = writeln!(out, "{name}_bucket{{{labels},le=\"{bound}\"}} {count}");
         }
-        let _ = writeln!(out, "{name}_bucket{{{labels},le=\"+Inf\"}} {}", self.count);
-        let _ = writeln!(out, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {}", self.sum, self.count);
+        let _ = writeln!(out, "{name}_bucket{{{labels},le=\"+Inf\"}} {}", of.count);
+        let _ = writeln!(out, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {}", of.sum, of.count);
+    }
+}
+
+fn line(out: &mut String, name: &str, labels: &str, value: impl Display) {
+    let _ = match labels {
+        "" => writeln!(out, "{name} {value}"),
+        labels => writeln!(out, "{name}{{{labels}}} {value}"),
+    };
+}
+
+impl Display for Families {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|(name, Family { kind, help, lines })| {
+            write!(f, "# HELP {name} {help}\n# TYPE {name} {kind}\n{lines}")
+        })
     }
 }
 
@@ -86,71 +151,35 @@ impl Metrics {
     }
 
     /// Everything counted so far; the caller adds its gauges.
-    pub(crate) fn text(&self) -> String {
-        let mut out = String::new();
-        head(&mut out, "twinset_http_requests_total", "counter", "Answered requests.");
+    pub(crate) fn tell(&self, out: &mut Families) {
         for ((route, method, status), count) in self.requests.lock().iter() {
-            let _ = writeln!(
-                out,
-                "twinset_http_requests_total{{route=\"{route}\",method=\"{method}\",status=\"{status}\"}} {count}"
-            );
+            let labels = format!("route=\"{route}\",method=\"{method}\",status=\"{status}\"");
+            out.counter("twinset_http_requests_total", "Answered requests.", &labels, count);
         }
-        head(
-            &mut out,
-            "twinset_http_request_seconds",
-            "histogram",
-            "Time from request to the head of the answer.",
-        );
-        for (route, histogram) in self.durations.lock().iter() {
-            histogram.write(&mut out, "twinset_http_request_seconds", &format!("route=\"{route}\""));
+        for (route, times) in self.durations.lock().iter() {
+            let help = "Time from request to the head of the answer.";
+            out.histogram("twinset_http_request_seconds", help, &format!("route=\"{route}\""), times);
         }
-        head(&mut out, "twinset_search_stage_seconds", "histogram", "Time of each stage of a search.");
-        for (stage, histogram) in self.stages.lock().iter() {
-            histogram.write(&mut out, "twinset_search_stage_seconds", &format!("stage=\"{stage}\""));
+        for (stage, times) in self.stages.lock().iter() {
+            let help = "Time of each stage of a search.";
+            out.histogram("twinset_search_stage_seconds", help, &format!("stage=\"{stage}\""), times);
         }
-        head(&mut out, "twinset_import_lines_total", "counter", "Lines of imports by outcome.");
         for (status, count) in self.lines.lock().iter() {
-            let _ = writeln!(out, "twinset_import_lines_total{{status=\"{status}\"}} {count}");
+            let labels = format!("status=\"{status}\"");
+            out.counter("twinset_import_lines_total", "Lines of imports by outcome.", &labels, count);
         }
-        head(
-            &mut out,
-            "twinset_feedback_events_total",
-            "counter",
-            "Events of feedback by what became of them.",
-        );
         for (fate, count) in self.feedback.lock().iter() {
-            let _ = writeln!(out, "twinset_feedback_events_total{{fate=\"{fate}\"}} {count}");
+            let labels = format!("fate=\"{fate}\"");
+            let help = "Events of feedback by what became of them.";
+            out.counter("twinset_feedback_events_total", help, &labels, count);
         }
         let (sum, count) = *self.recall.lock();
-        head(
-            &mut out,
-            "twinset_search_recall_at_10",
-            "summary",
-            "Sampled searches compared with exact ones.",
-        );
-        let _ =
-            writeln!(out, "twinset_search_recall_at_10_sum {sum}\ntwinset_search_recall_at_10_count {count}");
-        gauge(
-            &mut out,
-            "twinset_http_requests_in_flight",
-            "Requests being answered.",
-            "",
-            self.in_flight.load(Relaxed),
-        );
-        out
+        let name = "twinset_search_recall_at_10";
+        let lines = out.of(name, "summary", "Sampled searches compared with exact ones.");
+        let _ = writeln!(lines, "{name}_sum {sum}\n{name}_count {count}");
+        let in_flight = self.in_flight.load(Relaxed);
+        out.gauge("twinset_http_requests_in_flight", "Requests being answered.", "", in_flight);
     }
-}
-
-pub(crate) fn head(out: &mut String, name: &str, kind: &str, help: &str) {
-    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
-}
-
-/// One gauge without or with labels (`{name="value"}`).
-pub(crate) fn gauge(out: &mut String, name: &str, help: &str, labels: &str, value: impl std::fmt::Display) {
-    if !help.is_empty() {
-        head(out, name, "gauge", help);
-    }
-    let _ = writeln!(out, "{name}{labels} {value}");
 }
 
 #[cfg(test)]
@@ -162,7 +191,9 @@ mod tests {
         let metrics = Metrics::default();
         metrics.answered("/v1/detect", "POST", 200, Duration::from_millis(30));
         metrics.answered("/v1/detect", "POST", 200, Duration::from_secs(100));
-        let text = metrics.text();
+        let mut told = Families::default();
+        metrics.tell(&mut told);
+        let text = told.to_string();
         for line in [
             "twinset_http_requests_total{route=\"/v1/detect\",method=\"POST\",status=\"200\"} 2",
             "twinset_http_request_seconds_bucket{route=\"/v1/detect\",le=\"0.025\"} 0",
@@ -171,5 +202,6 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
+        assert_eq!(text.matches("# TYPE twinset_http_requests_total").count(), 1);
     }
 }

@@ -1,8 +1,10 @@
 //! What the operator may choose.
 
+use serde::Serialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// How the server listens and what it refuses. [`ServerOptions::default`] is right for one machine.
 #[derive(Clone, Debug)]
@@ -40,6 +42,10 @@ pub struct ServerOptions {
     pub queue: usize,
     /// Memory for thumbnails that were made before.
     pub thumbnail_cache_bytes: usize,
+    /// What `/v1/config` tells: every setting as it was read.
+    pub settings: Vec<Setting>,
+    /// The program that `POST /v1/runs` starts to train a catalogue's model: this one. `None`: no trainings here.
+    pub trainer: Option<PathBuf>,
 }
 
 impl Default for ServerOptions {
@@ -61,6 +67,8 @@ impl Default for ServerOptions {
             vision_slots: 0,
             queue: 64,
             thumbnail_cache_bytes: 64 << 20,
+            settings: Vec::new(),
+            trainer: None,
         }
     }
 }
@@ -73,6 +81,31 @@ impl ServerOptions {
             slots => slots,
         }
     }
+}
+
+/// One setting as it was read. Never a secret.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Setting {
+    /// As the configuration file writes it: `limits.queue`.
+    pub name: &'static str,
+    /// The value in use.
+    pub value: serde_json::Value,
+    /// Where it came from.
+    pub source: Origin,
+}
+
+/// Where a setting came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Nobody chose it.
+    Default,
+    /// The configuration file.
+    File,
+    /// The command line.
+    Argument,
+    /// An environment variable.
+    Environment,
 }
 
 /// PEM files. They are read when the server starts.

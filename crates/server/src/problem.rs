@@ -68,6 +68,10 @@ codes! {
         "List them with GET /v1/catalogues/{catalogue}/sources, or make this one with PUT.";
     JOB_NOT_FOUND "job_not_found" 404 false, "There is no such job",
         "List them with GET /v1/jobs. Jobs are remembered as long as the server runs; runs of a source are kept with the source.";
+    EVALUATION_NOT_FOUND "evaluation_not_found" 404 false, "There is no such evaluation",
+        "List them with GET /v1/evaluations.";
+    RUN_NOT_FOUND "run_not_found" 404 false, "There is no such training run",
+        "List them with GET /v1/runs; those of this server lie under `runs` in its home.";
     METHOD_NOT_ALLOWED "method_not_allowed" 405 false, "This address does not know this method",
         "The header `allow` lists those that it knows.";
     CONFLICT "already_running" 409 true, "That is being done already",
@@ -90,6 +94,8 @@ codes! {
         "It is damaged, cut short, or of a rare variant. Open it in a picture editor and save it anew.";
     SYNC_FAILED "sync_failed" 422 false, "The feed could not be synced",
         "`detail` says why. What was written before stays; the next run goes on from there.";
+    TRAINING_FAILED "training_failed" 422 false, "The training came to nothing",
+        "`detail` says why: too few products with pictures, or a model that was not better on held-out products. What answers now goes on answering.";
     INVALID_PRODUCT "invalid_product" 422 false, "The product cannot be kept as it is",
         "`detail` names the member at fault and its limit.";
     INVALID_VALUE "invalid_value" 422 false, "A value is out of its range",

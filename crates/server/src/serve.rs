@@ -3,6 +3,7 @@
 use crate::access::{self, Need};
 use crate::keys::Keys;
 use crate::options::ServerOptions;
+use crate::shelf::Shelf;
 use crate::state::App;
 use crate::store::StoreError;
 use crate::{api, connection, guard, pages};
@@ -29,7 +30,7 @@ use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{
-    Content, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder,
+    Content, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response, ResponseBuilder,
 };
 use utoipa_axum::router::OpenApiRouter;
 
@@ -98,6 +99,7 @@ fn describe_access(api: &mut OpenApi) {
         ];
         for (method, operation) in operations.into_iter().filter_map(|(m, o)| Some((m, o.as_mut()?))) {
             let responses = &mut operation.responses.responses;
+            responses.values_mut().for_each(as_problem);
             let mut say = |status: &str, about: &str| {
                 let (status, response) = problem(status, about);
                 responses.entry(status).or_insert(response);
@@ -151,6 +153,21 @@ fn describe_access(api: &mut OpenApi) {
     }
 }
 
+/// Failures are `application/problem+json`, which handlers need not say of each.
+fn as_problem(response: &mut RefOr<Response>) {
+    let RefOr::T(response) = response else { return };
+    let is_problem = |content: &RefOr<Content>| match content {
+        RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) => {
+            schema.ref_location.ends_with("/Problem")
+        }
+        _ => false,
+    };
+    for (kind, content) in std::mem::take(&mut response.content) {
+        let kind = if is_problem(&content) { "application/problem+json".to_owned() } else { kind };
+        response.content.insert(kind, content);
+    }
+}
+
 /// The OpenAPI 3.1 description that is served at `/openapi.json`.
 #[must_use]
 pub fn openapi() -> OpenApi {
@@ -165,12 +182,13 @@ pub fn openapi() -> OpenApi {
 /// [`ServeError::Store`] if the keys of the home cannot be read.
 pub fn router(engine: Arc<Engine>, options: ServerOptions) -> Result<Router, ServeError> {
     let keys = Keys::open(engine.home())?;
-    Ok(with_keys(engine, options, keys))
+    with_keys(engine, options, keys)
 }
 
-fn with_keys(engine: Arc<Engine>, options: ServerOptions, keys: Keys) -> Router {
+fn with_keys(engine: Arc<Engine>, options: ServerOptions, keys: Keys) -> Result<Router, ServeError> {
     let (routes, openapi) = description();
-    let app = App::new(engine, options, keys, &openapi);
+    let shelf = Shelf::open(engine.home())?;
+    let app = App::new(engine, options, keys, shelf, &openapi);
     crate::sources::schedule(app.weak());
     // Lines of an import are answered one by one; a compressor would hold them back. Pictures are compressed already.
     let compress = DefaultPredicate::new()
@@ -179,17 +197,19 @@ fn with_keys(engine: Arc<Engine>, options: ServerOptions, keys: Keys) -> Router 
         .and(NotForContentType::const_new("image/"));
     let around = tower::ServiceBuilder::new()
         .layer(CompressionLayer::new().compress_when(compress))
+        .layer(middleware::from_fn_with_state(app.clone(), guard::options))
         .layer(cors(&app))
         .layer(middleware::from_fn_with_state(app.clone(), guard::guard))
         .layer(RequestDecompressionLayer::new())
         .map_request_body(Body::new);
-    routes
+    let router = routes
         .route("/problems", get(pages::problems))
         .route("/problems/{code}", get(pages::problem))
         .fallback(get(pages::file))
         .layer(DefaultBodyLimit::max(app.options.max_body_bytes))
         .layer(around)
-        .with_state(app)
+        .with_state(app);
+    Ok(router)
 }
 
 /// Nothing for other sites, unless the operator names them, for all or in a key. Which of them may do what is the
@@ -273,6 +293,6 @@ pub async fn serve_on(
         guarded_by(address, &keys)?;
         tracing::info!(%address, keys = keys.any(), tls = options.tls.is_some(), "listening");
     }
-    let router = with_keys(engine, options.clone(), keys);
+    let router = with_keys(engine, options.clone(), keys)?;
     connection::serve(listener, router, &options, shutdown).await
 }

@@ -276,7 +276,7 @@ fn run_due(app: &App) -> Result<(), Problem> {
                 continue;
             };
             let last = shop.sync_state()?.runs(Some(&source), 1)?.first().map_or(0, |run| run.started_ms);
-            if crate::times::now_ms().saturating_sub(last) < minutes * 60_000
+            if crate::clock::now_ms().saturating_sub(last) < minutes * 60_000
                 || app.jobs.syncing(name.as_str(), &source).is_some()
             {
                 continue;

@@ -9,8 +9,10 @@ use crate::metrics::Metrics;
 use crate::options::ServerOptions;
 use crate::problem::Problem;
 use crate::replay::Running;
+use crate::shelf::Shelf;
 use crate::thumbnails::Thumbnails;
 use axum::body::Bytes;
+use axum::http::HeaderValue;
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,7 +42,10 @@ pub(crate) struct Shared {
     feedback: Mutex<HashMap<CatalogueName, Arc<Feedback>>>,
     /// The description of the API, as JSON.
     pub(crate) openapi: Bytes,
+    /// The methods of each route, as the header `allow` tells them.
+    pub(crate) allowed: HashMap<String, HeaderValue>,
     pub(crate) jobs: Jobs,
+    pub(crate) shelf: Shelf,
     writers: Mutex<HashMap<CatalogueName, Arc<RwLock<()>>>>,
 }
 
@@ -58,21 +63,29 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    pub(crate) fn new(engine: Arc<Engine>, options: ServerOptions, keys: Keys, openapi: &OpenApi) -> Self {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        options: ServerOptions,
+        keys: Keys,
+        shelf: Shelf,
+        openapi: &OpenApi,
+    ) -> Self {
         let slots = options.slots();
         Self(Arc::new(Shared {
             engine,
             keys,
             running: Running::default(),
             intake: Intake::new(options.body_budget_bytes, options.patience),
-            pictures: Gate::new("pictures", slots.div_ceil(2), 16 * options.queue),
+            pictures: Gate::of_many("pictures", slots.div_ceil(2), 16 * options.queue),
             vision: Gate::new("vision", slots, options.queue),
             // Writers wait for the disk, not for a core; together they share one flush of it.
             store: Gate::new("store", (4 * slots).max(16), 4 * options.queue),
             metrics: Metrics::default(),
             thumbnails: Thumbnails::new(options.thumbnail_cache_bytes),
             openapi: openapi.to_json().unwrap_or_default().into(),
+            allowed: allowed(openapi),
             jobs: Jobs::default(),
+            shelf,
             writers: Mutex::default(),
             searches: Searches::default(),
             feedback: Mutex::default(),
@@ -116,4 +129,20 @@ impl App {
     pub(crate) fn writers(&self, shop: &Shop) -> Arc<RwLock<()>> {
         self.writers.lock().entry(shop.name().clone()).or_default().clone()
     }
+}
+
+fn allowed(openapi: &OpenApi) -> HashMap<String, HeaderValue> {
+    let routes = openapi.paths.paths.iter().filter_map(|(path, item)| {
+        let methods = [
+            ("GET, HEAD", item.get.is_some()),
+            ("PUT", item.put.is_some()),
+            ("POST", item.post.is_some()),
+            ("PATCH", item.patch.is_some()),
+            ("DELETE", item.delete.is_some()),
+            ("OPTIONS", true),
+        ];
+        let names: Vec<&str> = methods.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect();
+        Some((path.clone(), HeaderValue::from_str(&names.join(", ")).ok()?))
+    });
+    routes.collect()
 }

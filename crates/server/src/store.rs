@@ -1,5 +1,5 @@
-//! `server.db` in the home: what belongs to the server and to no catalogue. Keys, and answers kept for
-//! `idempotency-key`.
+//! `server.db` in the home: what belongs to the server and to no catalogue. Keys, answers kept for
+//! `idempotency-key`, and evaluations.
 //!
 //! SQLite in WAL mode, so that `twinset keys` may write while a server runs. Drawn in `docs/formats/server-db.md`.
 
@@ -28,6 +28,13 @@ CREATE TABLE IF NOT EXISTS replays(
     PRIMARY KEY (caller, token)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS replays_by_age ON replays(created_ms);
+CREATE TABLE IF NOT EXISTS evaluations(
+    id         TEXT PRIMARY KEY,
+    catalogue  TEXT NOT NULL,
+    model      TEXT NOT NULL,
+    at_ms      INTEGER NOT NULL,
+    report     TEXT NOT NULL
+) STRICT;
 ";
 
 /// Why the server's own store cannot be used.

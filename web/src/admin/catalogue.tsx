@@ -8,7 +8,7 @@ import type { ProductList } from "../schema";
 import { money, number, percent } from "../speech";
 import type { PageProps } from "./admin";
 import { asProblem, at, get, send, useAsked, type Asked } from "./ask";
-import { Confirm, DataTable, Panel, Shown, Wanting, type Column } from "./bits";
+import { Confirm, DataTable, Panel, Shown, Wanting, When, type Column } from "./bits";
 import { plural, t, word } from "./words";
 import type { Problem } from "../api";
 
@@ -243,7 +243,7 @@ function Twins({ catalogue, product, go }: { catalogue: string; product: Product
   );
 }
 
-interface Change { change?: number; seq?: number; at?: string; kind?: string; source?: string | null; by?: string | null }
+interface Change { change: number; at: string; kind: string }
 
 function History({ path }: { path: string }) {
   const changes = useAsked<{ items: Change[] }>(`${path}/changes`);
@@ -252,12 +252,11 @@ function History({ path }: { path: string }) {
       <Shown of={changes} what={t("history")}>
         {({ items }) => (
           <DataTable
-            caption={t("history")} rows={items} id={(one) => String(one.change ?? one.seq)} empty={t("history.none")}
+            caption={t("history")} rows={items} id={({ change }) => String(change)} empty={t("history.none")}
             columns={[
-              { name: "change", head: t("change"), right: true, sort: (one) => one.change ?? one.seq ?? 0, cell: (one) => number(one.change ?? one.seq ?? 0) },
-              { name: "at", head: t("time"), cell: (one) => one.at ?? "–" },
-              { name: "kind", head: t("kind"), cell: (one) => word(`change.${one.kind}`, one.kind ?? "–") },
-              { name: "source", head: t("source"), cell: (one) => one.source ?? one.by ?? "–" },
+              { name: "change", head: t("change"), right: true, sort: ({ change }) => change, cell: ({ change }) => number(change) },
+              { name: "at", head: t("time"), sort: ({ at }) => at, cell: ({ at }) => <When at={at} /> },
+              { name: "kind", head: t("kind"), cell: ({ kind }) => word(`change.${kind}`, kind) },
             ]}
           />
         )}

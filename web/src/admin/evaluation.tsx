@@ -6,48 +6,46 @@ import type { ProductList } from "../schema";
 import { number, percent } from "../speech";
 import type { PageProps } from "./admin";
 import { asProblem, at, get, send, isOffered, useAsked } from "./ask";
-import { DataTable, Panel, Shown, State, Wanting, When } from "./bits";
+import { DataTable, Panel, Shown, Wanting, When } from "./bits";
 import { Bars, type Bar } from "./chart";
 import { JobDetail, type Job } from "./jobs";
 import { duration, t, word } from "./words";
 import type { Problem } from "../api";
 
-type Measured = [number, number, number] | number;
-/** As `twinset eval` prints it. */
+type Measured = [number, number, number];
+interface Groups { [name: string]: { queries: number; recall: Record<string, Measured> } }
+/** As `twinset eval retrieval` tells it. */
 interface Report {
-  queries?: number; gallery?: number; recall?: Record<string, Measured>; map?: Measured; mrr?: Measured; precision_at_10?: Measured; ms_per_query?: Record<string, number> | number;
-  by_view?: Record<string, { queries?: number; recall?: Record<string, Measured> }>; by_category?: Record<string, { queries?: number; recall?: Record<string, Measured> }>;
-  baselines?: Record<string, { recall?: Record<string, Measured> }>;
+  queries: number; gallery: number; products?: number; recall: Record<string, Measured>; map?: Measured; mrr?: Measured; precision_at_10?: Measured; ms_per_query?: Record<string, number>;
+  by_view?: Groups; by_category?: Groups; baselines?: Record<string, { recall?: Record<string, Measured> }>; worst?: Missed[];
 }
-interface Evaluation extends Report { id: string; kind?: string; state?: string; model?: string; catalogue?: string; at?: string; created_at?: string; result?: Report | null; report?: Report | null }
+interface Missed { product: string; image: string; rank: number | null; first: { product: string; image: string } | null }
+interface Evaluation { id: string; catalogue: string; model: string; at: string; report: Report }
 
-const bar = (name: string, of: Measured | undefined): Bar[] => (of === undefined ? [] : Array.isArray(of) ? [{ name, value: of[0], low: of[1], high: of[2] }] : [{ name, value: of }]);
-const first = (of: Measured | undefined): number | undefined => (Array.isArray(of) ? of[0] : of);
+const bar = (name: string, of: Measured | undefined): Bar[] => (of === undefined ? [] : [{ name, value: of[0], low: of[1], high: of[2] }]);
 const share = (value: number) => percent(value, 1);
-const reportOf = (one: Evaluation): Report => one.report ?? one.result ?? one;
 
 export function Evaluation({ catalogue, say }: PageProps) {
-  const evaluations = useAsked<{ items: Evaluation[] }>("/v1/evaluations", 10_000);
+  const evaluations = useAsked<{ items: Evaluation[] }>(`/v1/evaluations?catalogue=${encodeURIComponent(catalogue)}`, 10_000);
   const [job, setJob] = useState<Job>();
   const start = () => void send<Job>("POST", "/v1/evaluations", { catalogue }).then((made) => { if (made?.state) setJob(made); evaluations.reload(); }, (reason) => say({ text: asProblem(reason).detail }));
   return (
     <>
       <Panel title={t("evaluations")} note={t("evaluations.note")} actions={isOffered(evaluations) && <button class="button small" onClick={start}>{t("measure.now")}</button>}>
-        {job && <JobDetail job={job} changed={evaluations.reload} say={say} />}
+        {job && <JobDetail key={job.id} job={job} changed={evaluations.reload} say={say} />}
         <Shown of={evaluations} what={t("evaluations")}>
           {({ items }) => (
             <>
-              {items[0] && <Charts report={reportOf(items[0])} />}
+              {items[0] && <><Charts report={items[0].report} /><Worst catalogue={catalogue} missed={items[0].report.worst ?? []} /></>}
               <DataTable
-                caption={t("evaluations")} rows={items} id={({ id }) => id} empty={t("evaluations.none")} detail={(one) => <Charts report={reportOf(one)} />}
+                caption={t("evaluations")} rows={items} id={({ id }) => id} empty={t("evaluations.none")} detail={(one) => <Charts report={one.report} />}
                 columns={[
                   { name: "id", head: t("id"), sort: ({ id }) => id, cell: ({ id }) => <code>{id}</code> },
-                  { name: "model", head: t("model"), sort: ({ model }) => model ?? "", cell: ({ model }) => <code>{(model ?? "–").slice(0, 12)}</code> },
-                  { name: "state", head: t("state"), cell: ({ state }) => (state ? <State of={state} /> : "–") },
-                  { name: "recall", head: "recall@1", right: true, sort: (one) => first(reportOf(one).recall?.["1"]) ?? 0, cell: (one) => { const value = first(reportOf(one).recall?.["1"]); return value === undefined ? "–" : share(value); } },
-                  { name: "map", head: "mAP", right: true, sort: (one) => first(reportOf(one).map) ?? 0, cell: (one) => { const value = first(reportOf(one).map); return value === undefined ? "–" : share(value); } },
-                  { name: "queries", head: t("queries"), right: true, sort: (one) => reportOf(one).queries ?? 0, cell: (one) => number(reportOf(one).queries ?? 0) },
-                  { name: "at", head: t("time"), sort: (one) => one.at ?? one.created_at ?? "", cell: (one) => <When at={one.at ?? one.created_at} /> },
+                  { name: "model", head: t("model"), sort: ({ model }) => model, cell: ({ model }) => <code>{model.slice(0, 12)}</code> },
+                  { name: "recall", head: "recall@1", right: true, sort: ({ report }) => report.recall["1"]?.[0] ?? 0, cell: ({ report: { recall } }) => (recall["1"] ? share(recall["1"][0]) : "–") },
+                  { name: "ten", head: "recall@10", right: true, sort: ({ report }) => report.recall["10"]?.[0] ?? 0, cell: ({ report: { recall } }) => (recall["10"] ? share(recall["10"][0]) : "–") },
+                  { name: "queries", head: t("queries"), right: true, sort: ({ report }) => report.queries, cell: ({ report }) => number(report.queries) },
+                  { name: "at", head: t("time"), sort: ({ at }) => at, cell: ({ at }) => <When at={at} /> },
                 ]}
               />
             </>
@@ -61,14 +59,34 @@ export function Evaluation({ catalogue, say }: PageProps) {
 
 function Charts({ report }: { report: Report }) {
   const groups = report.by_category ?? report.by_view;
-  const ms = typeof report.ms_per_query === "object" ? Object.entries(report.ms_per_query) : [];
+  const ms = Object.entries(report.ms_per_query ?? {});
   return (
     <div class="two">
       <Bars title={t("recall.title")} name={t("measure")} y={share} most={1}
-        bars={[...Object.entries(report.recall ?? {}).flatMap(([k, of]) => bar(`recall@${k}`, of)), ...bar("mAP", report.map), ...bar("MRR", report.mrr), ...bar("precision@10", report.precision_at_10), ...Object.entries(report.baselines ?? {}).flatMap(([name, one]) => bar(`${word(`metric.${name}`, name)} @1`, one.recall?.["1"]))]} />
-      {groups && <Bars title={t("recall.by")} name={t("kind")} y={share} most={1} bars={Object.entries(groups).flatMap(([name, one]) => bar(word(`kind.${name}`, name), one.recall?.["1"]))} />}
+        bars={[...Object.entries(report.recall).flatMap(([k, of]) => bar(`recall@${k}`, of)), ...bar("mAP", report.map), ...bar("MRR", report.mrr), ...bar("precision@10", report.precision_at_10), ...Object.entries(report.baselines ?? {}).flatMap(([name, one]) => bar(`${word(`metric.${name}`, name)} @1`, one.recall?.["1"]))]} />
+      {groups && <Bars title={t("recall.by")} name={t("kind")} y={share} most={1} bars={Object.entries(groups).flatMap(([name, one]) => bar(word(`kind.${name}`, name), one.recall["1"]))} />}
       {ms.length > 0 && <Bars title={t("latency.by")} name={t("stage")} y={(value) => duration(value)} bars={ms.map(([name, value]) => ({ name, value }))} />}
     </div>
+  );
+}
+
+/** What was asked with, and what came first instead. */
+function Worst({ catalogue, missed }: { catalogue: string; missed: Missed[] }) {
+  if (missed.length === 0) return null;
+  return (
+    <section class="worst" aria-label={t("worst")}>
+      <h3>{t("worst")}</h3>
+      <p class="quiet">{t("worst.note")}</p>
+      <ul>
+        {missed.slice(0, 12).map(({ product, image, rank, first }) => (
+          <li key={`${product} ${image}`}>
+            <Img class="worst-picture" path={picturePath(catalogue, product, image, 240)} alt={product} lazy />
+            {first ? <Img class="worst-picture" path={picturePath(catalogue, first.product, first.image, 240)} alt={first.product} lazy /> : <span class="worst-picture none">–</span>}
+            <p><strong>{product}</strong> <span class="quiet">{rank ? t("worst.rank", { n: rank }) : t("worst.lost")}</span></p>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 

@@ -99,7 +99,7 @@ function NewKey({ all, onMade, onClose }: { all: string[]; onMade: (token: strin
   );
 }
 
-interface Setting { name: string; value: unknown; source?: string }
+interface Setting { name: string; value: unknown; source: string }
 
 /** As the server read it, with where each value came from. */
 function Config() {
@@ -110,8 +110,8 @@ function Config() {
         {({ items }) => (
           <DataTable caption={t("config")} rows={items} id={({ name }) => name} empty={t("config.none")} columns={[
             { name: "name", head: t("name"), sort: ({ name }) => name, cell: ({ name }) => <code>{name}</code> },
-            { name: "value", head: t("chart.value"), cell: ({ value }) => (typeof value === "object" ? JSON.stringify(value) : String(value)) },
-            { name: "source", head: t("source"), sort: ({ source }) => source ?? "", cell: ({ source }) => source ?? "–" },
+            { name: "value", head: t("chart.value"), cell: ({ value }) => (value === null || (Array.isArray(value) && value.length === 0) ? <span class="quiet">–</span> : <code>{typeof value === "string" ? value : JSON.stringify(value)}</code>) },
+            { name: "source", head: t("source"), sort: ({ source }) => source, cell: ({ source }) => (source === "default" ? <span class="quiet">{word(`status.${source}`, source)}</span> : word(`status.${source}`, source)) },
           ]} />
         )}
       </Shown>

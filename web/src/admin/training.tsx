@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { number, percent } from "../speech";
 import type { PageProps } from "./admin";
 import { asProblem, isOffered, send, useAsked } from "./ask";
-import { Confirm, DataTable, Panel, Shown, State, When } from "./bits";
+import { Confirm, DataTable, Panel, Shown, State } from "./bits";
 import { Lines, type Series } from "./chart";
 import { JobDetail, JobLine, type Job } from "./jobs";
 import { t, word } from "./words";
@@ -13,16 +13,18 @@ interface Marks { recall_1: number; recall_10: number; mrr: number }
 interface Contest { products: number; questions: number; old: Marks; new: Marks; mrr_gain: [number, number, number] }
 interface Models { items: Model[]; promotions?: Record<string, Job> }
 
-interface Point { step?: number; epoch?: number; loss?: number; recall?: number; [name: string]: number | undefined }
-const curve = (job: Job): Point[] => ((job.result as { history?: Point[] } | null | undefined)?.history ?? (job as { history?: Point[] }).history ?? []);
+interface Point { step: number; loss?: number; [name: string]: number | undefined }
+interface Gain { before: number; after: number; queries: number; won: number; lost: number }
+interface Run { id: string; state: string; step: number; steps: number; program?: string | null; data?: string | null; machine?: string | null; model?: string | null; gain?: Gain | null; history: Point[] }
 
 export function Training({ catalogue, say }: PageProps) {
   const models = useAsked<Models>("/v1/models", 3000);
-  const jobs = useAsked<{ items: Job[] }>("/v1/jobs?limit=200", 5000);
-  const [asking, setAsking] = useState<Model | "rollback">();
+  const runs = useAsked<{ items: Run[] }>("/v1/runs", 5000);
+  const [job, setJob] = useState<Job>();
+  const [asking, setAsking] = useState<Model | "rollback" | "train">();
   const [force, setForce] = useState(false);
   const [compared, setCompared] = useState<string[]>([]);
-  const runs = (value: { items: Job[] }) => value.items.filter(({ kind }) => kind === "training" || kind === "train");
+  const train = () => send<Job>("POST", "/v1/runs", { catalogue }).then((made) => { setJob(made); runs.reload(); }, (reason) => { throw asProblem(reason); });
   const swap = (path: string, body: unknown) => send("POST", `/v1/models/${path}`, body).then(() => { say({ text: t("started") }); models.reload(); }, (reason) => { throw asProblem(reason); });
   const latest = models.value?.promotions?.[catalogue];
   const contest = (latest?.result as { contest?: Contest; in_use?: boolean } | undefined)?.contest;
@@ -51,45 +53,61 @@ export function Training({ catalogue, say }: PageProps) {
           )}
         </Shown>
       </Panel>
-      <Panel title={t("runs")} note={t("runs.note")}>
-        <Shown of={jobs} what={t("runs")}>
-          {(value) => {
-            const found = runs(value);
-            const chosen = found.filter(({ id }) => (compared.length ? compared.includes(id) : found.indexOf(found.find((one) => one.id === id)!) < 2));
+      <Panel title={t("runs")} note={t("runs.note")} actions={isOffered(runs) && <button class="button small" onClick={() => setAsking("train")}>{t("train.now")}</button>}>
+        {job && <JobDetail key={job.id} job={job} changed={() => { runs.reload(); models.reload(); }} say={say} />}
+        <Shown of={runs} what={t("runs")}>
+          {({ items }) => {
+            const chosen = items.filter(({ id }, n) => (compared.length ? compared.includes(id) : n < 2));
+            const names = [...new Set(chosen.flatMap(({ history }) => Object.keys(history[0] ?? {})))].filter((name) => !BESIDE.has(name));
             const series = (name: string): Series[] => chosen.map((run): Series => ({
-              name: run.id, points: curve(run).flatMap((point): [number, number][] => { const y = point[name]; return y === undefined ? [] : [[point.step ?? point.epoch ?? 0, y]]; }),
-            })).filter(({ points }) => points.length > 0);
+              name: run.id, points: run.history.flatMap((point): [number, number][] => { const y = point[name]; return y === undefined ? [] : [[point.step, y]]; }),
+            })).filter(({ points }) => points.length > 1);
             return (
               <>
                 <DataTable
-                  caption={t("runs")} rows={found} id={({ id }) => id} empty={t("runs.none")} detail={(run) => <JobDetail job={run} changed={jobs.reload} say={say} />}
+                  caption={t("runs")} rows={items} id={({ id }) => id} empty={t("runs.none")} detail={(run) => <RunFacts run={run} />}
                   columns={[
                     { name: "compare", head: t("compare"), cell: ({ id }) => <input type="checkbox" aria-label={`${t("compare")} ${id}`} checked={compared.includes(id)} onChange={() => setCompared((before) => (before.includes(id) ? before.filter((one) => one !== id) : [...before.slice(-1), id]))} /> },
                     { name: "id", head: t("id"), sort: ({ id }) => id, cell: ({ id }) => <code>{id}</code> },
                     { name: "state", head: t("state"), sort: ({ state }) => state, cell: ({ state }) => <State of={state} /> },
-                    { name: "created", head: t("time"), sort: ({ created_at }) => created_at ?? "", cell: ({ created_at }) => <When at={created_at} /> },
+                    { name: "step", head: t("step"), right: true, sort: ({ step }) => step, cell: ({ step, steps }) => `${number(step)} / ${number(steps)}` },
+                    { name: "loss", head: t("loss"), right: true, sort: ({ history }) => history.at(-1)?.loss ?? 0, cell: ({ history }) => { const loss = history.at(-1)?.loss; return loss === undefined ? "–" : number(loss, { maximumSignificantDigits: 3 }); } },
+                    { name: "gain", head: t("gain.short"), right: true, sort: ({ gain }) => (gain ? gain.after - gain.before : 0), cell: ({ gain }) => (gain ? `${percent(gain.before, 1)} → ${percent(gain.after, 1)}` : "–") },
                   ]}
                 />
-                {series("loss").length > 0 && (
-                  <div class="two">
-                    <Lines title={t("loss")} xName={t("step")} x={(step) => number(step)} y={(loss) => number(loss, { maximumSignificantDigits: 3 })} series={series("loss")} />
-                    <Lines title={t("recall")} xName={t("step")} x={(step) => number(step)} y={(share) => percent(share)} series={series("recall")} />
-                  </div>
-                )}
+                <div class="two">
+                  {names.filter((name) => series(name).length > 0).slice(0, 4).map((name) => (
+                    <Lines key={name} title={name === "loss" ? t("loss") : name} xName={t("step")} x={(step) => number(step)} y={(loss) => number(loss, { maximumSignificantDigits: 3 })} series={series(name)} />
+                  ))}
+                </div>
               </>
             );
           }}
         </Shown>
-        <pre class="commands" tabIndex={0}><code>{"twinset train embedder --data synth: --run RUN\ntwinset model list"}</code></pre>
+        <pre class="commands" tabIndex={0}><code>{"twinset train embedder --data synth: --run HOME/runs/NAME\ntwinset model list"}</code></pre>
       </Panel>
+      {asking === "train" && <Confirm title={t("train.now")} text={t("train.text", { catalogue })} act={t("train.now")} onClose={() => setAsking(undefined)} onAct={train} />}
       {asking === "rollback" && (
         <Confirm title={t("rollback")} text={t("rollback.text", { catalogue })} act={t("rollback")} onClose={() => setAsking(undefined)} onAct={() => swap("previous:rollback", { catalogue })} />
       )}
-      {asking && asking !== "rollback" && (
+      {asking && asking !== "rollback" && asking !== "train" && (
         <Confirm title={t("promote.title", { name: asking.name })} text={t("promote.text", { catalogue })} act={t("promote")} onClose={() => setAsking(undefined)} onAct={() => swap(`${encodeURIComponent(asking.hash)}:promote`, { catalogue, ...(force ? { force } : {}) })}>
           <label class="choice"><input type="checkbox" checked={force} onChange={(event) => setForce(event.currentTarget.checked)} /><span>{t("promote.force")}</span></label>
         </Confirm>
       )}
+    </>
+  );
+}
+
+/** Of a curve's point, what is no loss. */
+const BESIDE = new Set(["step", "learning_rate", "pictures_per_second"]);
+
+function RunFacts({ run: { program, data, machine, model, gain } }: { run: Run }) {
+  const facts: [string, string | null | undefined][] = [[t("program"), program], [t("machine"), machine], [t("data"), data?.slice(0, 16)], [t("model"), model?.slice(0, 12)]];
+  return (
+    <>
+      <dl class="facts">{facts.filter(([, value]) => value).map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
+      {gain && <p>{t("gain.held", { before: percent(gain.before, 1), after: percent(gain.after, 1) })} ({number(gain.won)} : {number(gain.lost)})</p>}
     </>
   );
 }

@@ -4,7 +4,7 @@
 //! looked at.
 
 use crate::args::Demo;
-use crate::command::serve::{listen, url, walled};
+use crate::command::serve::{Read, listen, settings, url, walled};
 use crate::failure::Done;
 use crate::interrupt;
 use crate::progress::Progress;
@@ -16,9 +16,9 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::{Arc, mpsc};
 use twinset_catalogue::{Availability, CatalogueName, Condition, Image, Money, Product, ProductPut, Role};
-use twinset_engine::{Engine, Shop};
-use twinset_photo::worker::PoolSettings;
-use twinset_server::{ExamplePhoto, ServerOptions, serve_on};
+use twinset_engine::{Engine, Goal, Shop};
+use twinset_photo::worker::{PoolSettings, this_exe};
+use twinset_server::{ExamplePhoto, Origin, ServerOptions, serve_on};
 use twinset_synth::{CatalogueEntry, catalogue_product, query_photo};
 
 const CATALOGUE: &str = "demo";
@@ -45,7 +45,25 @@ pub(crate) fn run(args: &Demo, ui: &Ui) -> anyhow::Result<Done> {
         }
     })?;
     let address = listener.local_addr()?;
-    let options = ServerOptions { listen: address, examples: examples(args), ..ServerOptions::default() };
+    let mut options = ServerOptions {
+        listen: address,
+        examples: examples(args),
+        trainer: this_exe().ok().filter(|_| cfg!(feature = "train")),
+        ..ServerOptions::default()
+    };
+    let decoding = PoolSettings::default();
+    let read = Read {
+        nets: &[],
+        decoding: &decoding,
+        goal: Goal::default(),
+        index_memory_mb: None,
+        threads: 0,
+        home: &home,
+    };
+    options.settings = settings(&options, &read, |name| match name {
+        "listen" | "home" => Origin::Argument,
+        _ => Origin::Default,
+    });
     let server = runtime.spawn(serve_on(listener, engine.clone(), options, interrupt::stop()));
     let page = url(address);
     ui.answer(&json!({ "address": page, "home": home, "catalogue": CATALOGUE, "products": args.products }), || {

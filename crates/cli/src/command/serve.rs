@@ -6,7 +6,7 @@ use crate::ui::Ui;
 use crate::{interrupt, session};
 use anyhow::Context;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use twinset_engine::{Decoder, Engine, Goal, Options};
 use twinset_photo::worker::{DecodePool, PoolSettings, this_exe};
-use twinset_server::{ServerOptions, TlsFiles, guarded, serve_on};
+use twinset_server::{Origin, ServerOptions, Setting, TlsFiles, guarded, serve_on};
 
 /// The file of `--config`. Everything may be left out.
 #[derive(Debug, Default, Deserialize)]
@@ -86,7 +86,8 @@ struct ConfigLimits {
 }
 
 pub(crate) fn run(args: &Serve, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
-    let config = args.config.as_deref().map(read).transpose()?.unwrap_or_default();
+    let (config, written) = args.config.as_deref().map(read).transpose()?.unwrap_or_else(nothing);
+    let told = home;
     let home = session::home(home.or(config.home.as_deref()))?;
     let mut server = ServerOptions::default();
     if let Some(listen) = args.listen.or(config.listen) {
@@ -115,6 +116,30 @@ pub(crate) fn run(args: &Serve, home: Option<&Path>, ui: &Ui) -> anyhow::Result<
     set(&mut decoding.time_limit, limits.decode_time_ms.map(Duration::from_millis));
 
     let (goal, index_memory_mb) = (config.index.goal()?, config.index.memory_mb);
+    let chosen = |name: &str| match name {
+        "listen" if args.listen.is_some() => Some(Origin::Argument),
+        "home" if told.is_some() => Some(match std::env::var_os("TWINSET_HOME") {
+            Some(place) if told == Some(Path::new(&place)) => Origin::Environment,
+            _ => Origin::Argument,
+        }),
+        _ => None,
+    };
+    let source = |name: &str| {
+        let file = || name.split('.').try_fold(&written, |at, part| at.get(part)).map(|_| Origin::File);
+        chosen(name).or_else(file).unwrap_or(Origin::Default)
+    };
+    let read = Read {
+        nets: &config.allow_nets,
+        decoding: &decoding,
+        goal,
+        index_memory_mb,
+        threads: config.threads,
+        home: &home,
+    };
+    server.settings = settings(&server, &read, source);
+    if cfg!(feature = "train") {
+        server.trainer = Some(this_exe().context("this program's own file cannot be found")?);
+    }
     let options = Options { goal, index_memory_mb, ..walled(config.threads, decoding)? };
     let engine = Arc::new(Engine::open(&home, options)?);
     // Opened now, so that what an earlier process left behind is caught up before the first search asks for it.
@@ -139,15 +164,73 @@ pub(crate) fn run(args: &Serve, home: Option<&Path>, ui: &Ui) -> anyhow::Result<
     Ok(Done::All)
 }
 
+/// What was read and is no option of the server itself.
+pub(crate) struct Read<'a> {
+    pub(crate) nets: &'a [String],
+    pub(crate) decoding: &'a PoolSettings,
+    pub(crate) goal: Goal,
+    pub(crate) index_memory_mb: Option<u64>,
+    pub(crate) threads: usize,
+    pub(crate) home: &'a Path,
+}
+
+/// Every setting by its name in the file, as it holds now.
+pub(crate) fn settings(
+    server: &ServerOptions,
+    read: &Read<'_>,
+    source: impl Fn(&str) -> Origin,
+) -> Vec<Setting> {
+    let Read { nets, decoding, goal, index_memory_mb, threads, home } = *read;
+    let (recall, index_ms) = match goal {
+        Goal::Recall(share) => (json!(share), Value::Null),
+        Goal::LatencyMs(ms) => (Value::Null, json!(ms)),
+    };
+    let tls = |file: fn(&TlsFiles) -> &Path| json!(server.tls.as_ref().map(file));
+    let limits = decoding.limits;
+    let values = [
+        ("listen", json!(server.listen)),
+        ("home", json!(home)),
+        ("cors_origins", json!(server.cors_origins)),
+        ("allow_nets", json!(nets)),
+        ("recall_sample", json!(server.recall_sample)),
+        ("threads", json!(threads)),
+        ("tls.cert", tls(|files| &files.cert)),
+        ("tls.key", tls(|files| &files.key)),
+        ("index.recall", recall),
+        ("index.index_ms", index_ms),
+        ("index.memory_mb", json!(index_memory_mb)),
+        ("limits.picture_bytes", json!(server.max_picture_bytes)),
+        ("limits.picture_pixels", json!(limits.max_pixels)),
+        ("limits.decode_memory_bytes", json!(limits.max_memory_bytes)),
+        ("limits.decode_time_ms", json!(decoding.time_limit.as_millis() as u64)),
+        ("limits.body_bytes", json!(server.max_body_bytes)),
+        ("limits.line_bytes", json!(server.max_line_bytes)),
+        ("limits.request_timeout_ms", json!(server.request_timeout.as_millis() as u64)),
+        ("limits.stall_ms", json!(server.patience.as_millis() as u64)),
+        ("limits.connections", json!(server.max_connections)),
+        ("limits.all_bodies_bytes", json!(server.body_budget_bytes)),
+        ("limits.vision_slots", json!(server.vision_slots)),
+        ("limits.queue", json!(server.queue)),
+    ];
+    values.into_iter().map(|(name, value)| Setting { name, value, source: source(name) }).collect()
+}
+
 fn set<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
     }
 }
 
-fn read(path: &Path) -> anyhow::Result<Config> {
+fn nothing() -> (Config, toml::Value) {
+    (Config::default(), toml::Value::Table(toml::Table::new()))
+}
+
+/// The file, and what of it was written: a value may be told from the one it has anyway.
+fn read(path: &Path) -> anyhow::Result<(Config, toml::Value)> {
     let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    toml::from_str(&text).map_err(|e| WrongUse(format!("{}: {e}", path.display())).into())
+    let wrong = |e: toml::de::Error| WrongUse(format!("{}: {e}", path.display()));
+    let written = toml::from_str::<toml::Table>(&text).map_err(wrong)?;
+    Ok((toml::from_str(&text).map_err(wrong)?, toml::Value::Table(written)))
 }
 
 /// An engine that decodes what strangers send in processes of their own.

@@ -11,7 +11,7 @@ use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use twinset_catalogue::{Catalogue, CatalogueName, Product};
+use twinset_catalogue::{Catalogue, CatalogueName, Home, Product, snapshot_beside};
 use twinset_nets::Package;
 use twinset_train::{
     Gain, TrainOptions, find_detector_rate, find_embedder_rate, gain, run_clicks, run_detector, run_embedder,
@@ -171,8 +171,14 @@ fn adapt_to(
         return Ok(());
     }
     let name = CatalogueName::parse(name).map_err(|e| WrongUse(e.to_string()))?;
-    let engine = session::open(home)?;
-    let products = lay_out(session::shop(&engine, &name)?.catalogue(), &shop)?;
+    // From a copy: the home may be a running server's.
+    std::fs::create_dir_all(run).with_context(|| format!("{} cannot be made", run.display()))?;
+    let beside = tempfile::tempdir_in(run).context("no temporary folder")?;
+    let copy = beside.path().join("copy.db");
+    snapshot_beside(&session::home(home)?, &name, &copy)?;
+    let catalogue = Home::open(&beside.path().join("home"))?.restore(&name, &copy)?;
+    let products = lay_out(&catalogue, &shop)?;
+    drop((catalogue, beside));
     anyhow::ensure!(
         products >= 10,
         "{name} has {products} products with pictures; fine-tuning needs at least 10, some to learn from and some to measure on"

@@ -60,8 +60,15 @@ impl House {
 
     /// A server or a demo, with its address.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
+        self.start_with(args, &[])
+    }
+
+    /// As [`Self::start`], with more in its environment.
+    pub(crate) fn start_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Running {
         use std::io::BufRead;
-        let mut child = self.command(args).args(["--listen", "127.0.0.1:0", "--json"]).spawn().unwrap();
+        let mut command = self.command(args);
+        command.envs(environment.iter().copied()).args(["--listen", "127.0.0.1:0", "--json"]);
+        let mut child = command.spawn().unwrap();
         let mut line = String::new();
         std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line:?}"));

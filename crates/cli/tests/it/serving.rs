@@ -66,3 +66,72 @@ fn the_first_key_closes_a_running_server() {
     assert!(house.run(&["keys", "list"]).ended(0).stdout().contains("revoked"));
     assert_eq!(server.stop(), Some(0));
 }
+
+/// The backup that the operator's guide describes for a server that is down: the databases alone are enough.
+#[test]
+fn a_home_is_restored_from_its_databases_alone() {
+    let house = House::new();
+    let pictures = house.pictures(3);
+    house.run(&["import", text(&pictures), "-c", "shop", "--quiet"]).ended(0);
+    house.run(&["keys", "create", "--right", "admin"]).ended(0);
+    let (home, kept) = (house.path("home"), house.path("kept"));
+    std::fs::rename(&home, &kept).unwrap();
+    let database = "catalogues/shop/catalogue.db";
+    std::fs::create_dir_all(home.join("catalogues/shop")).unwrap();
+    for file in [database, "server.db"] {
+        std::fs::copy(kept.join(file), home.join(file)).unwrap();
+    }
+    let photo = house.photo(1);
+    let found = house.run(&["search", text(&photo), "-c", "shop", "--json"]).ended(0).json();
+    let before = house.run(&["list", "-c", "shop", "--json"]).ended(0).json();
+    assert_eq!(before["items"].as_array().map(Vec::len), Some(3), "{before}");
+    assert!(found["hits"].as_array().is_some_and(|hits| !hits.is_empty()), "{found}");
+    assert!(house.run(&["keys", "list"]).ended(0).stdout().contains("admin"));
+    let server = house.start(&["serve"]);
+    assert_eq!(
+        (server.get("/healthz").0, server.get("/v1/catalogues").0),
+        (200, 401),
+        "the keys came with it"
+    );
+    assert_eq!(server.stop(), Some(0));
+}
+
+/// A training that the server begins: a process of its own that reads the catalogue of a home in use, and can be stopped.
+#[test]
+fn a_server_trains_beside_its_searches() {
+    let house = House::new();
+    let pictures = house.pictures(12);
+    house.run(&["import", text(&pictures), "-c", "shop", "--quiet"]).ended(0);
+    let server = house.start(&["serve"]);
+    let begun = server
+        .send("POST", "/v1/runs", "application/json", br#"{"catalogue":"shop","steps":20000}"#)
+        .unwrap();
+    assert_eq!(begun.0, 202, "{}", begun.1);
+    let id = serde_json::from_str::<serde_json::Value>(&begun.1).unwrap()["id"].as_str().unwrap().to_owned();
+    let job = format!("/v1/jobs/{id}");
+    // Once it knows its steps it has read its data.
+    let mut told = serde_json::Value::Null;
+    for _ in 0..1200 {
+        told = serde_json::from_str(&server.get(&job).1).unwrap();
+        if !["queued", "running"].contains(&told["state"].as_str().unwrap())
+            || told["progress"]["total"] == 20000
+        {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!((&told["state"], &told["progress"]["total"]), (&"running".into(), &20000.into()), "{told}");
+    assert_eq!(server.get("/v1/catalogues/shop/products?limit=1").0, 200);
+    assert_eq!(server.send("DELETE", &job, "application/json", b"").unwrap().0, 202);
+    for _ in 0..1200 {
+        told = serde_json::from_str(&server.get(&job).1).unwrap();
+        if told["state"] != "running" {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(told["state"], "cancelled", "{told}");
+    let runs: serde_json::Value = serde_json::from_str(&server.get("/v1/runs").1).unwrap();
+    assert_eq!((&runs["items"][0]["state"], &runs["items"][0]["steps"]), (&"stopped".into(), &20000.into()));
+    assert_eq!(server.stop(), Some(0));
+}

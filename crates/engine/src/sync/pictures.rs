@@ -152,6 +152,8 @@ impl Run<'_> {
         }
         self.notes.pictures.fetched += 1;
         self.notes.pictures.bytes += bytes.len() as u64;
+        // As the catalogue stores it: it is known by the hash of these bytes.
+        let bytes = twinset_photo::without_metadata(&bytes).into_owned();
         let hash = PictureHash::of(&bytes);
         let users = self.core().catalogue.shown_by(&hash)? + ids.len() as u64;
         let placeholder =

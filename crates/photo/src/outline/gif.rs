@@ -62,7 +62,7 @@ pub(super) fn walk<'a>(mut cursor: Cursor<'a>, limits: &Limits) -> Result<Outlin
     })
 }
 
-fn skip_palette(cursor: &mut Cursor<'_>, flags: u8) -> Result<(), PhotoError> {
+pub(crate) fn skip_palette(cursor: &mut Cursor<'_>, flags: u8) -> Result<(), PhotoError> {
     if flags & 0x80 != 0 {
         cursor.take(3 << ((flags & 7) + 1))?;
     }
@@ -70,7 +70,7 @@ fn skip_palette(cursor: &mut Cursor<'_>, flags: u8) -> Result<(), PhotoError> {
 }
 
 /// Moves past a chain of data blocks and the empty one that ends it.
-fn skip_blocks(cursor: &mut Cursor<'_>) -> Result<(), PhotoError> {
+pub(crate) fn skip_blocks(cursor: &mut Cursor<'_>) -> Result<(), PhotoError> {
     loop {
         match cursor.u8()? {
             0 => return Ok(()),

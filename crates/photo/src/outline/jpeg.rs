@@ -129,7 +129,7 @@ pub(super) fn walk<'a>(mut cursor: Cursor<'a>, limits: &Limits) -> Result<Outlin
 }
 
 /// The next marker's second byte, past any fill bytes and stray data before it.
-fn next_marker(cursor: &mut Cursor<'_>) -> Result<u8, PhotoError> {
+pub(crate) fn next_marker(cursor: &mut Cursor<'_>) -> Result<u8, PhotoError> {
     loop {
         cursor.find(0xff).ok_or_else(|| cursor.truncated())?;
         let mut byte = 0xff;
@@ -143,7 +143,7 @@ fn next_marker(cursor: &mut Cursor<'_>) -> Result<u8, PhotoError> {
 }
 
 /// Moves past a scan's entropy-coded data to the marker that ends it.
-fn skip_scan(cursor: &mut Cursor<'_>) -> Result<(), PhotoError> {
+pub(crate) fn skip_scan(cursor: &mut Cursor<'_>) -> Result<(), PhotoError> {
     while cursor.find(0xff).is_some() {
         match cursor.peek(1) {
             // A stuffed zero and a restart belong to the scan; a fill byte may stand before either.

@@ -5,6 +5,7 @@ mod formats;
 mod hostile;
 mod mutated;
 mod samples;
+mod stripped;
 
 /// Shows where two photos differ most, and asserts that it is within `tolerance`.
 #[track_caller]

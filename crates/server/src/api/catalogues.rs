@@ -154,6 +154,7 @@ pub(crate) async fn delete(
     let work = move || {
         if let Ok(name) = CatalogueName::parse(&catalogue) {
             state.forget(&name);
+            state.shelf.forget(name.as_str())?;
             state.engine.remove(&name)?;
         }
         Ok::<_, Problem>(StatusCode::NO_CONTENT)

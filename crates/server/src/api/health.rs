@@ -2,7 +2,7 @@
 
 use crate::clock::now_ms;
 use crate::gate::Load;
-use crate::metrics::{gauge, head};
+use crate::metrics::Families;
 use crate::problem::Problem;
 use crate::state::App;
 use axum::Json;
@@ -11,8 +11,8 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt::Write;
-use twinset_engine::{Shop, State as IndexState};
+use std::path::Path;
+use twinset_engine::{Decoder, Shop, State as IndexState};
 use utoipa::ToSchema;
 
 /// Alive.
@@ -93,174 +93,116 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<(StatusCode, Json<R
 /// Numbers for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "operation", operation_id = "metrics", responses((status = 200, body = String, content_type = "text/plain")))]
 pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
-    let mut out = app.metrics.text();
-    let loads = [app.vision.load(), app.store.load(), app.pictures.load()];
-    for (at, Load { name, running, waiting, refused }) in loads.into_iter().enumerate() {
-        let labels = format!("{{gate=\"{name}\"}}");
-        let help = |text: &'static str| if at == 0 { text } else { "" };
-        gauge(&mut out, "twinset_gate_running", help("Blocking work under way."), &labels, running);
-        gauge(
-            &mut out,
-            "twinset_gate_waiting",
-            help("Requests waiting for blocking work."),
-            &labels,
-            waiting,
-        );
-        if at == 0 {
-            head(
-                &mut out,
-                "twinset_gate_refused_total",
-                "counter",
-                "Requests refused because too many waited.",
-            );
-        }
-        let _ = writeln!(out, "twinset_gate_refused_total{labels} {refused}");
+    let mut out = Families::default();
+    app.metrics.tell(&mut out);
+    for Load { name, running, waiting, refused, waits } in
+        [app.vision.load(), app.store.load(), app.pictures.load()]
+    {
+        let labels = format!("gate=\"{name}\"");
+        out.gauge("twinset_gate_running", "Blocking work under way.", &labels, running);
+        out.gauge("twinset_gate_waiting", "Requests waiting for blocking work.", &labels, waiting);
+        let help = "Requests refused because too many waited.";
+        out.counter("twinset_gate_refused_total", help, &labels, refused);
+        let help = "How long requests waited for their turn; those refused did not.";
+        out.histogram("twinset_gate_wait_seconds", help, &labels, &waits);
+    }
+    let help = "Bytes of request bodies in memory.";
+    out.gauge("twinset_bodies_bytes", help, "", app.intake.held_bytes());
+    let mut jobs = BTreeMap::<(String, &str), u64>::new();
+    for job in app.jobs.list(None, usize::MAX).into_iter().filter(|job| !job.state.is_over()) {
+        *jobs.entry((job.kind, job.state.name())).or_default() += 1;
+    }
+    for ((kind, state), count) in jobs {
+        let labels = format!("kind=\"{kind}\",state=\"{state}\"");
+        out.gauge("twinset_jobs", "Jobs that are not over.", &labels, count);
+    }
+    if let Decoder::Pool(pool) = &app.engine.options().decoder {
+        let help = "Decoder processes that crashed or were killed.";
+        out.counter("twinset_decoders_lost_total", help, "", pool.lost_workers());
+    }
+    if let Some(bytes) = resident_bytes() {
+        out.gauge("process_resident_memory_bytes", "Memory of this process.", "", bytes);
     }
     let state = app.clone();
     let work = move || {
-        let mut out = String::new();
-        let mut recall = BTreeMap::<&str, Vec<(String, f64)>>::new();
-        for (at, name) in state.engine.catalogues()?.into_iter().enumerate() {
-            let Ok(shop) = state.shop(name.as_str()) else { continue };
-            let (counts, status) = (shop.catalogue().count()?, shop.index_status()?);
-            let labels = format!("{{catalogue=\"{name}\"}}");
-            let help = |text: &'static str| if at == 0 { text } else { "" };
-            gauge(&mut out, "twinset_products", help("Products."), &labels, counts.products);
-            gauge(&mut out, "twinset_pictures", help("Different pictures."), &labels, counts.pictures);
-            gauge(
-                &mut out,
-                "twinset_pictures_unreadable",
-                help("Pictures that cannot be read."),
-                &labels,
-                status.unreadable,
-            );
-            gauge(
-                &mut out,
-                "twinset_index_items",
-                help("Pictures of products that are searchable."),
-                &labels,
-                status.items,
-            );
-            gauge(
-                &mut out,
-                "twinset_index_memory_bytes",
-                help("Memory that the index takes; 0 while it is small and compares everything."),
-                &labels,
-                status.bytes,
-            );
-            gauge(
-                &mut out,
-                "twinset_index_disk_bytes",
-                help("Bytes of the index that had no room in memory."),
-                &labels,
-                status.disk_bytes,
-            );
-            gauge(&mut out, "twinset_change_durable", help("Last durable change."), &labels, status.last_seq);
-            gauge(
-                &mut out,
-                "twinset_change_searchable",
-                help("Last searchable change."),
-                &labels,
-                status.seq,
-            );
-            gauge(
-                &mut out,
-                "twinset_freshness_seconds",
-                help("Age of the oldest change that is not searchable yet; 0: all are."),
-                &labels,
-                freshness_s(&shop, status.seq, status.last_seq)?,
-            );
-            gauge(
-                &mut out,
-                "twinset_pictures_computed",
-                help("Pictures looked at since the start."),
-                &labels,
-                status.computed,
-            );
-            gauge(
-                &mut out,
-                "twinset_pictures_reused",
-                help("Pictures whose features were there already."),
-                &labels,
-                status.reused,
-            );
-            gauge(
-                &mut out,
-                "twinset_features_damaged",
-                help("Stored features that were damaged and computed again."),
-                &labels,
-                status.damaged_features,
-            );
-            gauge(
-                &mut out,
-                "twinset_index_files_quarantined",
-                help("Damaged index files that were set aside."),
-                &labels,
-                status.quarantined.len(),
-            );
-            gauge(
-                &mut out,
-                "twinset_index_in_trouble",
-                help("1 while the index does not get on; the log says why."),
-                &labels,
-                u8::from(status.last_error.is_some()),
-            );
-            gauge(
-                &mut out,
-                "twinset_change_saved",
-                help("Last change in the saved index."),
-                &labels,
-                status.saved_seq,
-            );
-            for reading in &status.recall {
-                let [mean, low, high] = reading.recall;
-                let filter = reading.filter.name();
-                for (name, value) in [
-                    ("twinset_index_recall", mean),
-                    ("twinset_index_recall_low", low),
-                    ("twinset_index_recall_high", high),
-                    ("twinset_index_recall_queries", reading.queries as f64),
-                    ("twinset_index_effort", reading.effort as f64),
-                ] {
-                    let labels = format!("{{catalogue=\"{name}\",filter=\"{filter}\"}}", name = shop.name());
-                    recall.entry(name).or_default().push((labels, value));
-                }
-            }
-        }
-        for (name, values) in recall {
-            let mut help = match name {
-                "twinset_index_recall" => {
-                    "Share of the ten nearest that searches found, measured in idle time."
-                }
-                "twinset_index_recall_low" => "Lower end of its 95 % interval.",
-                "twinset_index_recall_high" => "Upper end of its 95 % interval.",
-                "twinset_index_recall_queries" => "Queries that it was measured on.",
-                _ => "Candidates that searches keep on the way; set by what was measured.",
-            };
-            for (labels, value) in values {
-                gauge(&mut out, name, std::mem::take(&mut help), &labels, value);
-            }
-        }
-        let mut first = true;
+        let mut out = out;
         for name in state.engine.catalogues()? {
             let Ok(shop) = state.shop(name.as_str()) else { continue };
-            let freshness = shop.index_status()?.freshness;
-            for (way, told) in [("searchable", freshness.searchable), ("gone", freshness.gone)] {
-                for (quantile, ms) in [("0.5", told.p50_ms), ("0.99", told.p99_ms)] {
-                    let help = if std::mem::take(&mut first) {
-                        "Time from acknowledged to searchable or gone, over the latest changes."
-                    } else {
-                        ""
-                    };
-                    let labels = format!("{{catalogue=\"{name}\",way=\"{way}\",quantile=\"{quantile}\"}}");
-                    gauge(&mut out, "twinset_freshness_seconds", help, &labels, ms / 1e3);
-                }
-            }
+            tell_shop(&shop, &mut out)?;
         }
-        Ok::<_, Problem>(out)
+        let help = "Bytes of the home on the disk.";
+        out.gauge("twinset_disk_bytes", help, "", folder_bytes(state.engine.home()));
+        Ok::<_, Problem>(out.to_string())
     };
-    out.push_str(&app.store.run(work).await?);
+    let out = app.store.run(work).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], out))
+}
+
+/// The numbers of one catalogue.
+fn tell_shop(shop: &Shop, out: &mut Families) -> Result<(), Problem> {
+    let (counts, status) = (shop.catalogue().count()?, shop.index_status()?);
+    let labels = &format!("catalogue=\"{}\"", shop.name());
+    out.gauge("twinset_products", "Products.", labels, counts.products);
+    out.gauge("twinset_pictures", "Different pictures.", labels, counts.pictures);
+    let help = "Pictures that cannot be read.";
+    out.gauge("twinset_pictures_unreadable", help, labels, status.unreadable);
+    let help = "Pictures of products that are searchable.";
+    out.gauge("twinset_index_items", help, labels, status.items);
+    let help = "Memory that the index takes; 0 while it is small and compares everything.";
+    out.gauge("twinset_index_memory_bytes", help, labels, status.bytes);
+    let help = "Bytes of the index that had no room in memory.";
+    out.gauge("twinset_index_disk_bytes", help, labels, status.disk_bytes);
+    out.gauge("twinset_change_durable", "Last durable change.", labels, status.last_seq);
+    out.gauge("twinset_change_searchable", "Last searchable change.", labels, status.seq);
+    out.gauge("twinset_change_saved", "Last change in the saved index.", labels, status.saved_seq);
+    let help = "Age of the oldest change that is not searchable yet; 0: all are.";
+    out.gauge("twinset_freshness_seconds", help, labels, freshness_s(shop, status.seq, status.last_seq)?);
+    let help = "Pictures looked at since the start.";
+    out.gauge("twinset_pictures_computed", help, labels, status.computed);
+    let help = "Pictures whose features were there already.";
+    out.gauge("twinset_pictures_reused", help, labels, status.reused);
+    let help = "Stored features that were damaged and computed again.";
+    out.gauge("twinset_features_damaged", help, labels, status.damaged_features);
+    let help = "Damaged index files that were set aside.";
+    out.gauge("twinset_index_files_quarantined", help, labels, status.quarantined.len());
+    let help = "1 while the index does not get on; the log says why.";
+    out.gauge("twinset_index_in_trouble", help, labels, u8::from(status.last_error.is_some()));
+    for (way, told) in [("searchable", status.freshness.searchable), ("gone", status.freshness.gone)] {
+        let help = "Time from acknowledged to searchable or gone; quantiles over the latest changes.";
+        for (quantile, ms) in [("0.5", told.p50_ms), ("0.99", told.p99_ms)] {
+            let labels = format!("{labels},way=\"{way}\",quantile=\"{quantile}\"");
+            out.summary("twinset_change_seconds", help, &labels, ms / 1e3);
+        }
+    }
+    for reading in &status.recall {
+        let [mean, low, high] = reading.recall;
+        let labels = format!("{labels},filter=\"{}\"", reading.filter.name());
+        let help = "Share of the ten nearest that searches found, measured in idle time.";
+        out.gauge("twinset_index_recall", help, &labels, mean);
+        out.gauge("twinset_index_recall_low", "Lower end of its 95 % interval.", &labels, low);
+        out.gauge("twinset_index_recall_high", "Upper end of its 95 % interval.", &labels, high);
+        let help = "Queries that it was measured on.";
+        out.gauge("twinset_index_recall_queries", help, &labels, reading.queries);
+        let help = "Candidates that searches keep on the way; set by what was measured.";
+        out.gauge("twinset_index_effort", help, &labels, reading.effort);
+    }
+    Ok(())
+}
+
+/// Of this process, where the system tells.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}
+
+/// Of all files below a folder; what cannot be read counts nothing.
+pub(crate) fn folder_bytes(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| Some((entry.path(), entry.metadata().ok()?)))
+        .map(|(path, about)| if about.is_dir() { folder_bytes(&path) } else { about.len() })
+        .sum()
 }
 
 fn freshness_s(shop: &Shop, seen: u64, last: u64) -> Result<f64, Problem> {

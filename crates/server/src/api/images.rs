@@ -192,6 +192,7 @@ pub(crate) struct ContentParams {
     /// large as it is.
     pub(crate) w: Option<u32>,
     /// JPEG if left out. WebP is lossless here, thus larger than JPEG.
+    #[param(inline)]
     pub(crate) format: PictureFormat,
 }
 

@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::{ReceiverStream, UnboundedReceiverStream};
 use twinset_catalogue::{Mode, Outcome, Product, ProductPut, Status};
 use twinset_engine::{Shop, Signal};
+use twinset_photo::{PictureHash, without_metadata};
 use utoipa::{IntoParams, ToSchema};
 
 const NDJSON: &str = "application/x-ndjson";
@@ -38,6 +39,7 @@ const BATCH_BYTES: usize = 4 << 20;
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ImportParams {
+    #[param(inline)]
     mode: ImportMode,
     /// Read and check everything, change nothing.
     dry_run: bool,
@@ -513,7 +515,7 @@ fn same(now: &Product, put: &ProductPut) -> bool {
         let given = put.pictures.iter().find(|(name, _)| *name == image.name);
         let kept = now.images.iter().find(|old| old.name == image.name).and_then(|old| old.picture);
         image.picture =
-            given.map(|(_, bytes)| twinset_photo::PictureHash::of(bytes)).or(image.picture).or(kept);
+            given.map(|(_, bytes)| PictureHash::of(&without_metadata(bytes))).or(image.picture).or(kept);
     }
     *now == wanted
 }

@@ -3,18 +3,22 @@
 mod batch;
 mod catalogues;
 mod compare;
+mod config;
 mod documents;
+mod evaluations;
 mod examples;
 mod feedback;
 mod findings;
 mod health;
 mod images;
 mod import;
+mod index;
 mod jobs;
 mod keys;
 mod line;
 mod models;
 mod products;
+mod runs;
 mod search;
 mod snapshots;
 mod sources;
@@ -40,6 +44,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(catalogues::get, catalogues::put, catalogues::delete))
         .routes(routes!(products::list))
         .routes(routes!(products::get, products::put, products::patch, products::delete))
+        .routes(routes!(products::changes))
         .routes(routes!(import::import))
         .routes(routes!(import::export))
         .routes(routes!(images::get, images::put, images::delete))
@@ -51,8 +56,16 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(findings::list))
         .routes(routes!(findings::decide))
         .routes(routes!(findings::audit, findings::start_audit))
+        .routes(routes!(index::get))
+        .routes(routes!(index::verify))
+        .routes(routes!(index::rebuild))
         .routes(routes!(models::list))
         .routes(routes!(models::promote))
+        .routes(routes!(evaluations::list, evaluations::create))
+        .routes(routes!(evaluations::get))
+        .routes(routes!(runs::list, runs::create))
+        .routes(routes!(runs::get))
+        .routes(routes!(config::get))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))

@@ -1,6 +1,7 @@
 //! Single products: read, put, patch, remove, list.
 
 use super::{Wait, wait};
+use crate::clock::rfc3339;
 use crate::problem::{
     BAD_REQUEST, CHANGED_MEANWHILE, PRECONDITION_REQUIRED, PRODUCT_NOT_FOUND, Problem, ProblemBody,
 };
@@ -10,11 +11,11 @@ use crate::state::App;
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use twinset_catalogue::{Filter, Mode, Product, ProductPut, Record, Status};
+use twinset_catalogue::{ChangeKind, Filter, Mode, Product, ProductPut, Record, Status};
 use twinset_engine::Shop;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 const PAGE: usize = 50;
 const PAGE_MOST: usize = 500;
@@ -375,4 +376,62 @@ mod tests {
             assert_eq!(value, merged, "{target} patched with {patch}");
         }
     }
+}
+
+/// Which of the changes.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ChangesParams {
+    /// 1 to 500, 50 if left out.
+    limit: Option<usize>,
+}
+
+/// What was done to a product.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChangeShape {
+    /// Its number.
+    change: u64,
+    /// RFC 3339.
+    at: String,
+    /// `put` or `removed`.
+    kind: &'static str,
+}
+
+/// Changes of one product.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChangeList {
+    /// The latest first. Those that later ones have replaced are dropped when the catalogue is tidied up.
+    items: Vec<ChangeShape>,
+}
+
+/// List the changes of a product, also of one that was removed.
+#[utoipa::path(
+    get, path = "/v1/catalogues/{catalogue}/products/{id}/changes", tag = "products", operation_id = "list_changes",
+    params(("catalogue" = String, Path), ("id" = String, Path), ChangesParams),
+    responses((status = 200, body = ChangeList), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody))
+)]
+pub(crate) async fn changes(
+    State(app): State<App>,
+    Path((catalogue, id)): Path<(String, String)>,
+    Params(params): Params<ChangesParams>,
+) -> Result<Json<ChangeList>, Problem> {
+    let limit = params.limit.unwrap_or(PAGE).clamp(1, PAGE_MOST);
+    let state = app.clone();
+    let work = move || {
+        let found = state.shop(&catalogue)?.catalogue().changes_of(&id, limit)?;
+        if found.is_empty() {
+            return Err(missing(&id));
+        }
+        let items = found.into_iter().map(|change| ChangeShape {
+            change: change.seq,
+            at: rfc3339(change.at_ms),
+            kind: match change.kind {
+                ChangeKind::Put => "put",
+                ChangeKind::Removed => "removed",
+            },
+        });
+        Ok(ChangeList { items: items.collect() })
+    };
+    Ok(Json(app.store.run(work).await?))
 }

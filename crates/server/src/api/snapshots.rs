@@ -26,7 +26,7 @@ pub(crate) async fn create(
     let folder = app.engine.home().join("snapshots").join(shop.name().as_str());
     tokio::task::spawn_blocking(move || {
         job.start();
-        let path = folder.join(format!("{}.db", crate::times::now_ms()));
+        let path = folder.join(format!("{}.db", crate::clock::now_ms()));
         let made = std::fs::create_dir_all(&folder).map_err(|error| Problem::internal(&error));
         let done = made.and_then(|()| Ok(shop.snapshot(&path)?));
         job.update(|job| match done {

@@ -1,11 +1,11 @@
 //! Sources and their runs.
 
+use crate::clock::rfc3339;
 use crate::jobs::Job;
 use crate::problem::{Problem, ProblemBody};
 use crate::receive::{Params, body, is_json, json, kind, wrong_kind};
 use crate::sources::{self, DeleteMissing, RunSettings, SourceSettings};
 use crate::state::App;
-use crate::times::rfc3339;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};

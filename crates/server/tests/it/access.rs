@@ -71,6 +71,17 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("delete", "/v1/jobs/{job}", Whole(Write)),
     ("get", "/v1/models", Whole(Read)),
     ("post", "/v1/models/{model}", Whole(Admin)),
+    ("get", "/v1/catalogues/{catalogue}/index", Has(Read)),
+    ("post", "/v1/catalogues/{catalogue}/index:verify", Has(Write)),
+    ("post", "/v1/catalogues/{catalogue}/index:rebuild", Has(Write)),
+    ("get", "/v1/catalogues/{catalogue}/products/{id}/changes", Has(Read)),
+    ("get", "/v1/evaluations", Whole(Read)),
+    ("post", "/v1/evaluations", Whole(Write)),
+    ("get", "/v1/evaluations/{evaluation}", Whole(Read)),
+    ("get", "/v1/runs", Whole(Read)),
+    ("post", "/v1/runs", Whole(Admin)),
+    ("get", "/v1/runs/{run}", Whole(Read)),
+    ("get", "/v1/config", Whole(Admin)),
 ];
 
 /// The rows of operations that this server has: some are of parts that are built beside this one.

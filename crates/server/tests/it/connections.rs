@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use twinset_engine::{Engine, Options};
-use twinset_server::{ServerOptions, serve_on};
+use twinset_server::{ServerOptions, TlsFiles, serve_on};
 
 struct Served {
     address: SocketAddr,
@@ -146,4 +146,65 @@ async fn http2_is_spoken_in_clear() {
     });
     assert_eq!(first.await.expect("no panic")[3], 4, "SETTINGS (RFC 9113, 6.5)");
     served.end().await;
+}
+
+/// TLS by configuration, with a certificate made here: both protocols are offered, and whoever does not trust it is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_spoken_with_the_certificate_that_was_given() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::TlsConnector;
+    use tokio_rustls::rustls::pki_types::ServerName;
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).expect("written");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
+    let tls = Some(TlsFiles { cert: cert.clone(), key: key.clone() });
+    let served = served(ServerOptions { tls, ..impatient() }).await;
+    let client = |trusts: bool, protocol: &[u8]| {
+        let mut roots = RootCertStore::empty();
+        if trusts {
+            roots.add(made.cert.der().clone()).expect("a root");
+        }
+        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        TlsConnector::from(Arc::new(config))
+    };
+    let connect = async |trusts: bool, protocol: &[u8]| {
+        let stream = tokio::net::TcpStream::connect(served.address).await.expect("a connection");
+        client(trusts, protocol).connect(ServerName::try_from("localhost").expect("a name"), stream).await
+    };
+    let mut stream = connect(true, b"http/1.1").await.expect("a greeting");
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"http/1.1".as_slice()));
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .await
+        .expect("sent");
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer).await; // it may end without TLS's own farewell
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("alive"), "{answer}");
+    let second = connect(true, b"h2").await.expect("a greeting");
+    assert_eq!(second.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
+    drop(second);
+    assert!(connect(false, b"http/1.1").await.is_err(), "a stranger's certificate");
+    // Plain HTTP, or silence, on the same port is let go and hurts nobody.
+    for sent in ["", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"] {
+        assert!(!served.exchange(sent.into(), "").await.starts_with("HTTP/1.1 200"));
+    }
+    served.end().await;
+
+    std::fs::write(&key, "no key").expect("written");
+    let home = tempfile::tempdir().expect("a folder");
+    let engine = Arc::new(Engine::open(home.path(), Options::default()).expect("an engine"));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let options = ServerOptions { tls: Some(TlsFiles { cert, key }), ..ServerOptions::default() };
+    let refused = serve_on(listener, engine.clone(), options, std::future::pending()).await;
+    let told = refused.expect_err("no key").to_string();
+    assert!(told.contains("key.pem"), "{told}");
+    engine.close();
 }

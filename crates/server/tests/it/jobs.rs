@@ -185,7 +185,7 @@ async fn freshness_is_told() {
     house.delete("/v1/catalogues/main/products/a?wait=searchable").await.ok(204);
     let metrics = house.get("/metrics").await.ok(200).text();
     for way in ["searchable", "gone"] {
-        let line = format!("twinset_freshness_seconds{{catalogue=\"main\",way=\"{way}\",quantile=\"0.99\"}}");
+        let line = format!("twinset_change_seconds{{catalogue=\"main\",way=\"{way}\",quantile=\"0.99\"}}");
         assert!(metrics.contains(&line), "{metrics}");
     }
 }

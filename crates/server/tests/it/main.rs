@@ -14,3 +14,4 @@ mod products;
 mod replays;
 mod searching;
 mod service;
+mod upkeep;

@@ -60,8 +60,18 @@ fn the_committed_description_is_current() {
     );
     let api = serde_json::to_value(openapi()).expect("JSON");
     assert!(api["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
+    for part in now.split("#/components/schemas/").skip(1) {
+        let name = part.split('"').next().unwrap_or_default();
+        assert!(api["components"]["schemas"][name].is_object(), "{name} is named and not described");
+    }
     for (path, methods) in api["paths"].as_object().expect("paths") {
         for (method, operation) in methods.as_object().expect("methods") {
+            for (status, response) in operation["responses"].as_object().expect("responses") {
+                let kinds =
+                    response["content"].as_object().into_iter().flatten().map(|(kind, _)| kind.as_str());
+                let failure = status.starts_with('4') || status.starts_with('5') && path != "/readyz";
+                assert!(!failure || kinds.eq(["application/problem+json"]), "{method} {path} {status}");
+            }
             assert!(
                 operation["operationId"].is_string() && operation["summary"].is_string(),
                 "{method} {path}"
