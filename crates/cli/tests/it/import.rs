@@ -92,7 +92,9 @@ fn an_interrupted_import_is_finished_by_the_same_command() {
     let items = listed["items"].as_array().or(listed.as_array()).map(Vec::len);
     assert_eq!(items, Some(60));
     let status = house.run(&["index", "status", "-c", "shop", "--json"]).ended(0).json();
-    assert_eq!(status["items"], 120, "{status}");
+    // Two pictures each; what looks like a collage is there by its panels too.
+    assert!(status["items"].as_u64().is_some_and(|items| items >= 120), "{status}");
+    assert_eq!((&status["seq"], &status["state"]), (&status["last_seq"], &"ready".into()), "{status}");
 }
 
 #[test]

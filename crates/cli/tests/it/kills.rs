@@ -205,7 +205,9 @@ fn a_killed_import_is_finished_by_the_same_command() {
         assert_eq!(made, PRODUCTS as u64, "{report}");
         assert_eq!(listed(&house, catalogue).len(), PRODUCTS);
         let status = house.run(&["index", "status", "-c", catalogue, "--json"]).ended(0).json();
-        assert_eq!(status["items"], 2 * PRODUCTS, "{status}");
+        // Two pictures each; what looks like a collage is there by its panels too.
+        assert!(status["items"].as_u64().is_some_and(|items| items >= 2 * PRODUCTS as u64), "{status}");
+        assert_eq!((&status["seq"], &status["state"]), (&status["last_seq"], &"ready".into()), "{status}");
     };
     for moment in 0.. {
         let name = format!("shop-{catalogue}");
