@@ -153,7 +153,7 @@ pub(crate) fn tear(dir: &Path, chance: &mut Chance) -> Option<PathBuf> {
         files(dir).into_iter().find(|p| p.to_str().unwrap().ends_with(&format!("-{number:016x}.data")));
     let torn = if chance.below(2) == 0 { manifest } else { data? };
     let whole = fs::read(&torn).unwrap();
-    fs::write(&torn, &whole[..chance.below(whole.len() as u64) as usize]).unwrap();
+    fs::write(&torn, &whole[..chance.below(whole.len().max(1) as u64) as usize]).unwrap();
     Some(torn)
 }
 
