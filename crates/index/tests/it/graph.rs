@@ -20,7 +20,7 @@ const GRAPH: Backend = Backend {
         Ok(Box::new(index))
     },
     recall: 0.97,
-    similarity_error: 2e-3,
+    similarity_error: 4e-3,
 };
 
 // The same with nothing but links and fronts in memory.
