@@ -13,7 +13,7 @@ try {
   await page.goto(server.base);
   await page.getByRole("button", { name: `Search with example photo ${process.env.EXAMPLE ?? 5}` }).click();
   await page.locator("#results[aria-busy=false] .tile:not(.skeleton)").first().waitFor();
-  await page.waitForLoadState("networkidle");
+  await page.waitForFunction(() => [...document.images].every((image) => image.complete || image.getBoundingClientRect().top > innerHeight));
   await page.screenshot({ path: place("search") });
   await page.goto(`${server.base}/admin`);
   await page.getByRole("table", { name: "Stages of a search" }).waitFor();

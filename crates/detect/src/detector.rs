@@ -48,6 +48,12 @@ impl Detector {
         Ok(Self { net, categories, threshold: package.card().threshold().unwrap_or(DEFAULT_THRESHOLD) })
     }
 
+    /// Whether the network is somebody else's.
+    #[must_use]
+    pub fn is_brought(&self) -> bool {
+        matches!(self.net, Net::Brought(_))
+    }
+
     /// At most [`MAX_GARMENTS`] garments as certain as the card demands, most certain first.
     #[must_use]
     pub fn detect(&self, photo: &Photo) -> Vec<Garment> {

@@ -1,8 +1,10 @@
 //! What the engine answers: garments, hits with their evidence, stage times.
 
 use crate::evidence::{Agreement, Zone};
+use crate::vision::{Described, Vision};
 use std::collections::BTreeMap;
 use twinset_catalogue::Product;
+use twinset_detect::Garment;
 use twinset_embed::Attributes;
 use twinset_photo::{PictureHash, Rect};
 
@@ -11,12 +13,31 @@ use twinset_photo::{PictureHash, Rect};
 pub struct GarmentSeen {
     /// In pixels of the upright photo.
     pub rect: Rect,
-    /// As the detector names it.
+    /// As the embedder names it where it looked at it, else as the detector does.
     pub category: String,
     /// Certainty, 0..=1.
     pub score: f32,
     /// As seen. A search looks only at the garment that it searches for, the others' are empty.
     pub attributes: Attributes,
+}
+
+impl GarmentSeen {
+    /// `garment` in the full photo, which is `scale` times as wide and high; and as `vision` described it.
+    pub(crate) fn new(
+        garment: &Garment,
+        (sx, sy): (f32, f32),
+        vision: &Vision,
+        described: Option<&Described>,
+    ) -> Self {
+        let detected = Some(garment.category.as_str());
+        let kind = described.map_or(detected, |described| vision.kind(described, detected));
+        Self {
+            rect: garment.rect.scale(sx, sy),
+            category: kind.unwrap_or_default().to_owned(),
+            score: garment.score,
+            attributes: described.map(|described| described.attributes.clone()).unwrap_or_default(),
+        }
+    }
 }
 
 /// All garments of one photo.
@@ -39,6 +60,8 @@ pub enum Verdict {
     Weak,
     /// Alike.
     Similar,
+    /// Alike in nearly everything.
+    VerySimilar,
     /// The same article.
     Same,
 }
@@ -49,7 +72,7 @@ impl Verdict {
     pub fn of_hit(self) -> &'static str {
         match self {
             Self::Same => "same",
-            Self::Similar => "similar",
+            Self::Similar | Self::VerySimilar => "similar",
             Self::Weak => "weak",
         }
     }
@@ -58,7 +81,7 @@ impl Verdict {
     pub fn of_answer(self) -> &'static str {
         match self {
             Self::Same => "same",
-            Self::Similar => "similar",
+            Self::Similar | Self::VerySimilar => "similar",
             Self::Weak => "none",
         }
     }

@@ -218,13 +218,11 @@ impl Engine {
     /// The photo cannot be read.
     pub fn detect(&self, bytes: &[u8]) -> Result<Detection> {
         let decoded = self.shared.decode(bytes)?;
-        let (sx, sy) = full_scale(&decoded);
-        let seen = self.shared.vision.see(&decoded.photo);
-        let garment = |g: &twinset_detect::Garment| GarmentSeen {
-            rect: g.rect.scale(sx, sy),
-            category: g.category.clone(),
-            score: g.score,
-            attributes: self.shared.vision.describe(&decoded.photo, g.rect).attributes,
+        let scale = full_scale(&decoded);
+        let vision = &self.shared.vision;
+        let seen = vision.see(&decoded.photo);
+        let garment = |g: &twinset_detect::Garment| {
+            GarmentSeen::new(g, scale, vision, Some(&vision.describe(&decoded.photo, g.rect)))
         };
         Ok(Detection {
             width: decoded.full_width,

@@ -54,15 +54,22 @@ impl Features {
         let seen = vision.see(photo);
         let rect = seen.chosen.map_or(photo.frame(), |i| seen.garments[i].rect);
         let described = vision.describe_stored(photo, rect);
-        let garment = |g: &twinset_detect::Garment| StoredGarment {
-            rect: g.rect.scale(sx, sy),
-            category: g.category.clone(),
-            score: g.score,
+        let garment = |(i, g): (usize, &twinset_detect::Garment)| {
+            let detected = Some(g.category.as_str());
+            let kind = match seen.chosen {
+                Some(chosen) if chosen == i => vision.kind(&described, detected),
+                _ => detected,
+            };
+            StoredGarment {
+                rect: g.rect.scale(sx, sy),
+                category: kind.unwrap_or_default().to_owned(),
+                score: g.score,
+            }
         };
         Self {
             width: decoded.full_width,
             height: decoded.full_height,
-            garments: seen.garments.iter().map(garment).collect(),
+            garments: seen.garments.iter().enumerate().map(garment).collect(),
             chosen: seen.chosen,
             rect: rect.scale(sx, sy),
             attributes: described.attributes,

@@ -37,14 +37,14 @@ pub(crate) fn left_out(fusion: &Fusion, global: f32, least: f32) -> f32 {
     fusion.score_whole(global).min(least) * (1.0 - f32::EPSILON)
 }
 
-/// What a score means.
-pub(crate) fn verdict(fusion: &Fusion, score: f32) -> Verdict {
-    if score >= fusion.same_from {
-        Verdict::Same
-    } else if score >= fusion.similar_from {
-        Verdict::Similar
-    } else {
-        Verdict::Weak
+/// What the score of a hit and its cosine mean.
+pub(crate) fn verdict(fusion: &Fusion, score: f32, global: f32) -> Verdict {
+    let [similar, very_similar] = fusion.similar_from;
+    match () {
+        () if score >= fusion.same_from => Verdict::Same,
+        () if global >= very_similar => Verdict::VerySimilar,
+        () if global >= similar => Verdict::Similar,
+        () => Verdict::Weak,
     }
 }
 
@@ -69,8 +69,9 @@ mod tests {
             let scores = [1.0, 0.9, 0.2, -1.0].map(|global| left_out(&fusion, global, least));
             assert!(scores.is_sorted_by(|a, b| a >= b) && scores.iter().all(|s| *s < least && *s >= 0.0));
         }
-        assert_eq!(verdict(&fusion, 0.99), Verdict::Same);
-        assert_eq!(verdict(&fusion, 0.2), Verdict::Similar);
-        assert_eq!(verdict(&fusion, 0.001), Verdict::Weak);
+        assert_eq!(verdict(&fusion, 0.99, 0.4), Verdict::Same);
+        assert_eq!(verdict(&fusion, 0.01, 0.9), Verdict::VerySimilar);
+        assert_eq!(verdict(&fusion, 0.01, 0.6), Verdict::Similar);
+        assert_eq!(verdict(&fusion, 0.01, 0.1), Verdict::Weak);
     }
 }

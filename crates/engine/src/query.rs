@@ -55,7 +55,11 @@ pub(crate) fn search(core: &Core, request: &SearchRequest) -> Result<SearchAnswe
     let more = best.len() > request.offset + request.limit;
     let page = best.into_iter().skip(request.offset).take(request.limit).collect();
     let query_side = Side { category: category.as_deref(), attributes: &described.attributes };
-    let hits = hits(core, &described, query_side, query_rect, page, request.explain)?;
+    let mut hits = hits(core, &described, query_side, query_rect, page, request.explain)?;
+    if request.words().is_some() {
+        // How alike words and a picture are says little: what fits them best is offered.
+        hits.iter_mut().for_each(|hit| hit.verdict = hit.verdict.max(Verdict::Similar));
+    }
 
     timing.total = clock.total();
     Ok(SearchAnswer {
@@ -124,8 +128,8 @@ impl Asked {
         timing.embed = clock.lap();
         Ok(Self {
             rect: target.in_full(&decoded),
-            category: target.category(&seen, &described),
-            garments: garments_in_full(&decoded, &seen, target.chosen, &described.attributes),
+            category: target.category(vision, &seen, &described),
+            garments: garments_in_full(vision, &decoded, &seen, &target, &described),
             chosen: target.chosen,
             size: (decoded.full_width, decoded.full_height),
             described,
@@ -150,16 +154,14 @@ pub(crate) fn embed(shared: &Shared, bytes: &[u8], region: Option<Region>) -> Re
     };
     let target = Target::of(&decoded, &seen, region)?;
     let described = shared.vision.describe(&decoded.photo, target.rect);
+    let category = target.category(&shared.vision, &seen, &described);
     Ok(Embedded {
         embedding: described.embedding,
         model: shared.vision.name(),
         rect: target.in_full(&decoded),
         width: decoded.full_width,
         height: decoded.full_height,
-        category: match target.garment {
-            Some(i) => Some(seen.garments[i].category.clone()),
-            None => described.category.first().map(|(likeliest, _)| likeliest.clone()),
-        },
+        category,
     })
 }
 
@@ -170,7 +172,7 @@ pub(crate) fn compare(shared: &Shared, query: &[u8], hit: &[u8]) -> Result<Match
         let seen = shared.vision.see(&decoded.photo);
         let target = Target::of(&decoded, &seen, None)?;
         let described = shared.vision.describe(&decoded.photo, target.rect);
-        let category = target.category(&seen, &described);
+        let category = target.category(&shared.vision, &seen, &described);
         Ok((target.in_full(&decoded), (decoded.full_width, decoded.full_height), described, category))
     };
     let (query_rect, query_size, query, query_category) = look(query)?;
@@ -187,7 +189,7 @@ pub(crate) fn compare(shared: &Shared, query: &[u8], hit: &[u8]) -> Result<Match
     };
     Ok(Match {
         score,
-        verdict: fuse::verdict(fusion, score),
+        verdict: fuse::verdict(fusion, score, global),
         global,
         local: comparison.score,
         query_size,
@@ -273,12 +275,10 @@ impl Target {
         Ok(Self { rect, chosen: None, garment })
     }
 
-    /// Of the garment that is searched; without one, what the searched box most likely shows.
-    fn category(&self, seen: &Seen, described: &Described) -> Option<String> {
-        match self.garment {
-            Some(i) => Some(seen.garments[i].category.clone()),
-            None => described.category.first().map(|(likeliest, _)| likeliest.clone()),
-        }
+    /// What the searched box most likely shows.
+    fn category(&self, vision: &Vision, seen: &Seen, described: &Described) -> Option<String> {
+        let detected = self.garment.map(|i| seen.garments[i].category.as_str());
+        vision.kind(described, detected).map(str::to_owned)
     }
 
     fn in_full(&self, decoded: &Decoded) -> Rect {
@@ -288,20 +288,16 @@ impl Target {
 }
 
 fn garments_in_full(
+    vision: &Vision,
     decoded: &Decoded,
     seen: &Seen,
-    chosen: Option<usize>,
-    described: &Attributes,
+    target: &Target,
+    described: &Described,
 ) -> Vec<GarmentSeen> {
-    let (sx, sy) = full_scale(decoded);
+    let scale = full_scale(decoded);
     let garments = seen.garments.iter().enumerate();
-    let seen = garments.map(|(i, garment)| GarmentSeen {
-        rect: garment.rect.scale(sx, sy),
-        category: garment.category.clone(),
-        score: garment.score,
-        attributes: if chosen == Some(i) { described.clone() } else { Attributes::default() },
-    });
-    seen.collect()
+    let looked_at = |i| (target.garment == Some(i)).then_some(described);
+    garments.map(|(i, garment)| GarmentSeen::new(garment, scale, vision, looked_at(i))).collect()
 }
 
 /// A picture that may show the garment.
@@ -544,7 +540,7 @@ fn hits(
             width,
             height,
             score: candidate.score,
-            verdict: fuse::verdict(core.shared.vision.fusion(), candidate.score),
+            verdict: fuse::verdict(core.shared.vision.fusion(), candidate.score, candidate.cosine),
             global: candidate.cosine,
             local: comparison.map(|c| c.score),
             rect,

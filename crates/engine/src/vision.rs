@@ -117,6 +117,13 @@ impl Vision {
         Described { embedding: seen.embedding, local, attributes: seen.attributes, category: seen.category }
     }
 
+    /// What a box most likely shows, by how it was described and how it was `detected`. Our embedder looks closer than
+    /// our detector, which learned its names on dressed people and says little of an article that lies alone.
+    pub(crate) fn kind<'a>(&self, described: &'a Described, detected: Option<&'a str>) -> Option<&'a str> {
+        let likeliest = described.category.first().map(|(likeliest, _)| likeliest.as_str());
+        if self.detector.is_brought() { detected.or(likeliest) } else { likeliest.or(detected) }
+    }
+
     /// Describes words, so that crops can be found that they fit: a unit vector without parts or attributes.
     ///
     /// # Errors

@@ -15,8 +15,9 @@ use twinset_local::{Evidence, Fusion, INPUTS, Logistic, inputs_among};
 const RIDGE: f64 = 1.0;
 /// Share of queries without their product that may be answered *same*; decides the threshold.
 const FALSE_SAME: f64 = 0.05;
-/// Share of pairs taken anywhere that may be called similar.
-const FALSE_SIMILAR: f64 = 0.01;
+/// Shares of the pictures of a catalogue that are called similar to one of them, and very similar, whatever it shows: in
+/// a shop of a hundred articles a shopper takes the nearest five for alike.
+const SIMILAR: [f64; 2] = [0.05, 0.01];
 
 /// Of the weights of [`twinset_local::INPUTS`]: only distance speaks against.
 const SIGNS: [f64; INPUTS.len()] = [1.0, 1.0, 1.0, 1.0, 1.0, -1.0, 1.0];
@@ -121,7 +122,7 @@ pub fn fit(sources: &[Options], models: &Models, watch: Watch<'_>) -> Result<Fit
         among: Logistic { bias: 0.0, weights: vec![1.0, 0.0] },
         whole: regression(&searches, |e| vec![f64::from(e.inputs()[0])], &SIGNS[..1]),
         same_from: 1.0,
-        similar_from: 0.0,
+        similar_from: [0.0, 1.0],
     };
     fusion.among = among(&searches, &fusion);
     let best_other = |s: &Search| {
@@ -129,10 +130,10 @@ pub fn fit(sources: &[Options], models: &Models, watch: Watch<'_>) -> Result<Fit
         fusion.score_among(seen).into_iter().fold(0.0, f32::max)
     };
     let same_from = quantile(searches.iter().map(best_other).collect(), 1.0 - FALSE_SAME).clamp(0.3, 0.95);
-    let anywhere = searches.iter().flat_map(|s| s.pairs.iter().filter(|p| p.anywhere));
-    let unlike = quantile(anywhere.map(|p| fusion.score(&p.evidence)).collect(), 1.0 - FALSE_SIMILAR);
+    let anywhere = || searches.iter().flat_map(|s| s.pairs.iter().filter(|p| p.anywhere));
+    let cosines = || anywhere().map(|p| p.evidence.global).collect();
     fusion.same_from = same_from;
-    fusion.similar_from = unlike.clamp(0.001, same_from / 2.0);
+    fusion.similar_from = SIMILAR.map(|share| quantile(cosines(), 1.0 - share).clamp(0.0, 1.0));
     let loss = |score: &dyn Fn(Vec<Seen>) -> Vec<f32>| {
         let (mut sum, mut weights) = (0.0, 0.0);
         for search in &searches {

@@ -112,8 +112,9 @@ pub struct Fusion {
     pub whole: Logistic,
     /// Least probability of the verdict *same*.
     pub same_from: f32,
-    /// Least probability of the verdict *similar*.
-    pub similar_from: f32,
+    /// Least cosines of what is called similar, and very similar: likeness is between two pictures, whatever else was
+    /// found.
+    pub similar_from: [f32; 2],
 }
 
 /// As in the file.
@@ -121,7 +122,7 @@ pub struct Fusion {
 struct FusionFile {
     embedder: Option<String>,
     same_from: f32,
-    similar_from: f32,
+    similar_from: [f32; 2],
     compared: LogisticFile,
     among: LogisticFile,
     whole: LogisticFile,
@@ -159,7 +160,7 @@ impl Fusion {
             among: Logistic { bias: 0.0, weights: vec![1.0, 0.0] },
             whole: Logistic { bias: -4.2, weights: vec![1.35] },
             same_from: 0.49,
-            similar_from: 0.13,
+            similar_from: [0.5, 0.7],
         }
     }
 
@@ -211,8 +212,9 @@ impl Fusion {
                 None => Err(BadFusion(format!("its inputs must be {}", inputs.join(", ")))),
             }
         };
-        let share = |x: f32| (0.0..=1.0).contains(&x);
-        if !share(file.same_from) || !share(file.similar_from) || file.similar_from > file.same_from {
+        let share = |x: &f32| (0.0..=1.0).contains(x);
+        let [similar, very_similar] = file.similar_from;
+        if ![file.same_from, similar, very_similar].iter().all(share) || similar > very_similar {
             return Err(BadFusion("its thresholds are not in order within 0..=1".to_owned()));
         }
         Ok(Self {
@@ -282,7 +284,7 @@ mod tests {
         let json = fusion.to_json();
         assert_eq!(Fusion::from_json(&json).unwrap(), fusion);
         let text = String::from_utf8(json).unwrap();
-        for (from, to) in [("global", "globe"), ("0.49", "1e40"), ("0.13", "0.7"), ("{", "[")] {
+        for (from, to) in [("global", "globe"), ("0.49", "1e40"), ("0.5", "0.8"), ("{", "[")] {
             assert!(Fusion::from_json(text.replacen(from, to, 1).as_bytes()).is_err(), "{from}");
         }
         assert_eq!(Fusion::for_embedder("unknown"), Fusion::by_hand());

@@ -210,14 +210,11 @@ pub(crate) enum Tier {
     Weak,
 }
 
-/// A similar hit from this probability of being the same on is called very similar.
-const VERY_SIMILAR: f32 = 0.15;
-
-impl Tier {
-    fn of(verdict: Verdict, score: f32) -> Self {
+impl From<Verdict> for Tier {
+    fn from(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Same => Self::Identical,
-            Verdict::Similar if score >= VERY_SIMILAR => Self::VerySimilar,
+            Verdict::VerySimilar => Self::VerySimilar,
             Verdict::Similar => Self::Similar,
             Verdict::Weak => Self::Weak,
         }
@@ -296,7 +293,7 @@ impl From<Match> for CompareAnswer {
         };
         Self {
             score: made.score,
-            tier: Tier::of(made.verdict, made.score),
+            tier: made.verdict.into(),
             evidence: Evidence {
                 global: made.global,
                 local: Some(made.local),
@@ -449,7 +446,7 @@ fn result(hit: Hit, width: u32, height: u32, here: Option<Place>) -> SearchResul
         image: hit.image.clone(),
         r#box: BoxShape::new(hit.rect, hit.width, hit.height),
         score: hit.score,
-        tier: Tier::of(hit.verdict, hit.score),
+        tier: hit.verdict.into(),
         evidence: Evidence {
             global: hit.global,
             local: hit.local,

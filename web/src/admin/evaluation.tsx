@@ -1,5 +1,5 @@
 /** Evaluation: what was measured, with its intervals; and pairs for a person to judge, which training learns from. */
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { picturePath, search, tellJudgement, type Answer, type Product, type Result } from "../api";
 import { Img } from "../img";
 import type { ProductList } from "../schema";
@@ -128,9 +128,11 @@ function Judge({ catalogue }: { catalogue: string }) {
 
   const judge = useCallback((kind: "same" | "similar" | "different") => {
     if (!question) return;
-    tellJudgement(catalogue, question.answer, question.result, question.rank, kind).then(() => { setDone((n) => n + 1); void next(); }, (reason) => setProblem(asProblem(reason)));
+    setQuestion(undefined); // a second key is not for the same pair
+    tellJudgement(catalogue, question.answer, question.result, question.rank, kind).then(() => { setDone((n) => n + 1); void next(); }, (reason) => { setQuestion(question); setProblem(asProblem(reason)); });
   }, [question, next]);
-  useEffect(() => {
+  // With the pictures, not after them: who sees a pair may press at once.
+  useLayoutEffect(() => {
     if (!on) return;
     const keys = (event: KeyboardEvent) => {
       const kind = ({ 1: "same", 2: "similar", 3: "different" } as const)[event.key as "1"];

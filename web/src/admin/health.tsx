@@ -1,10 +1,10 @@
 /** Index health: how far it is, how well it finds, and what can be done about it. */
-import { useCallback, useState } from "preact/hooks";
+import { useCallback, useEffect, useState } from "preact/hooks";
 import { number, percent } from "../speech";
 import type { PageProps } from "./admin";
 import { asProblem, at, get, send, useAsked } from "./ask";
 import { Confirm, DataTable, Panel, Shown, Stat, Wanting, When } from "./bits";
-import { JobDetail, type Job } from "./jobs";
+import { JobDetail, isOver, type Job } from "./jobs";
 import { pick, readMetrics, sum, type Reading } from "./metrics";
 import { bytes, duration, plural, t, word } from "./words";
 import type { Problem } from "../api";
@@ -34,14 +34,12 @@ export function IndexHealth({ catalogue, say }: PageProps) {
     health.reload();
     if (job?.kind === "verify") void get<Job>(`/v1/jobs/${encodeURIComponent(job.id)}`).then(({ result }) => setVerdict((result ?? undefined) as Verdict | undefined), () => undefined);
   }, [job?.id]);
-  const start = async (what: "verify" | "rebuild") => {
+  // A small index is through before the answer to the request says that it began.
+  useEffect(() => { if (job && isOver(job)) ended(); }, [job?.id]);
+  const start = async (work: string) => {
     setProblem(undefined);
     setVerdict(undefined);
-    await send<Job>("POST", `${path}:${what}`).then((made) => { if (made?.id) setJob(made); say({ text: t("started") }); }, (reason) => setProblem(asProblem(reason)));
-  };
-  const backUp = async () => {
-    setProblem(undefined);
-    await send<Job>("POST", `${at(catalogue)}/snapshots`).then((made) => { if (made?.id) setJob(made); say({ text: t("started") }); }, (reason) => setProblem(asProblem(reason)));
+    await send<Job>("POST", work).then((made) => { if (made?.id) setJob(made); say({ text: t("started") }); }, (reason) => setProblem(asProblem(reason)));
   };
   return (
     <Shown of={health} what={t("page.index")}>
@@ -92,7 +90,7 @@ export function IndexHealth({ catalogue, say }: PageProps) {
                 { name: "refused", head: t("refusals"), right: true, cell: ({ labels }) => number(sum(reading, "twinset_gate_refused_total", { gate: labels.gate ?? "" }) ?? 0) },
               ]} />
             </Panel>
-            <Panel title={t("backup")} note={t("backup.note")} actions={<button class="button small" onClick={() => void backUp()}>{t("backup.now")}</button>}>
+            <Panel title={t("backup")} note={t("backup.note")} actions={<button class="button small" onClick={() => void start(`${at(catalogue)}/snapshots`)}>{t("backup.now")}</button>}>
               <DataTable caption={t("backup")} rows={snapshots} id={({ file }) => file} empty={t("backup.none")} columns={[
                 { name: "file", head: t("name"), sort: ({ file }) => file, cell: ({ file }) => <code>{file}</code> },
                 { name: "at", head: t("time"), sort: ({ at }) => at, cell: ({ at }) => <When at={at} /> },
@@ -102,7 +100,7 @@ export function IndexHealth({ catalogue, say }: PageProps) {
             </Panel>
             {asking && (
               <Confirm
-                title={t(asking)} act={t(asking)} onClose={() => setAsking(null)} onAct={() => start(asking)}
+                title={t(asking)} act={t(asking)} onClose={() => setAsking(null)} onAct={() => start(`${path}:${asking}`)}
                 // An estimate from what a picture took so far would be of another machine's load: the count is what is known.
                 text={plural(asking === "verify" ? "verify.text" : "rebuild.text", status.items)}
               />
