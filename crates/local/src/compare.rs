@@ -10,6 +10,9 @@ use crate::{LocalFeatures, MAX_TOKENS, simd};
 const LEAST_SIMILARITY: f32 = 0.4;
 /// Most parts told.
 const MOST_PARTS: usize = 8;
+/// With fewer inliers than this share no part is told: chance puts some tokens of any two garments in line, and what is
+/// drawn must be what the score rests on (`twinset eval evidence`).
+const LEAST_INLIERS: f32 = 0.2;
 /// A part larger than this is told as two, if both have enough matches.
 const PART_SIDE: f32 = 0.45;
 /// Fewest matches of a part that was split off.
@@ -35,7 +38,7 @@ pub struct Part {
 pub struct Comparison {
     /// 0..=1, larger is more alike: [`Measures::score`].
     pub score: f32,
-    /// Those with the most evidence (matches times likeness) first, at most 8.
+    /// Those with the most evidence (matches times likeness) first, at most 8; none if too little is in line.
     pub parts: Vec<Part>,
     /// What the score was made of.
     pub measures: Measures,
@@ -61,7 +64,7 @@ pub fn compare(query: &LocalFeatures, hit: &LocalFeatures) -> Comparison {
     let evidence = |region: &Vec<usize>| region.iter().map(|&i| matches[i].similarity).sum::<f32>();
     regions.sort_by(|a, b| evidence(b).total_cmp(&evidence(a)));
     regions.truncate(MOST_PARTS);
-    let parts: Vec<Part> = regions
+    let mut parts: Vec<Part> = regions
         .iter()
         .map(|region| Part {
             query: around(region.iter().map(|&i| matches[i].query), query.cell()),
@@ -85,6 +88,9 @@ pub fn compare(query: &LocalFeatures, hit: &LocalFeatures) -> Comparison {
         inliers: (agreed as f32 / expected.max(1.0)).min(1.0),
         coverage: covered(parts.iter().map(|p| p.hit)),
     };
+    if measures.inliers < LEAST_INLIERS {
+        parts.clear();
+    }
     Comparison { score: measures.score(), parts, measures }
 }
 
