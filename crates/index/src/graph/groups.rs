@@ -5,6 +5,8 @@ use roaring::RoaringBitmap;
 use std::{collections::BTreeMap, sync::Arc};
 
 const LEAF: u32 = 64;
+/// The nodes of fewer groups are counted, those of more are guessed.
+const SMALL: u64 = 256;
 
 /// (group, node) pairs by ascending group.
 #[derive(Clone, Default)]
@@ -42,25 +44,30 @@ impl Groups {
 
     /// Which share of the nodes is in `set`; of a large one about, from some leaves spread over all.
     pub(crate) fn share(&self, set: &RoaringBitmap) -> f64 {
-        if set.len() < 256 {
+        if set.len() < SMALL {
             let mut nodes = Vec::new();
-            self.collect(set, usize::MAX, &mut nodes);
+            self.collect(set, &mut nodes);
             return nodes.len() as f64 / self.pairs.max(1) as f64;
         }
         let (mut all, mut passing) = (0, 0);
-        for leaf in self.leaves.values().step_by((self.leaves.len() / 16).max(1)) {
+        for leaf in self.leaves.values().step_by((self.leaves.len() / 64).max(1)) {
             // A group may have many nodes: some pairs of each leaf are enough.
-            let some = || leaf.iter().step_by((leaf.len() / 64).max(1));
+            let some = || leaf.iter().step_by((leaf.len() / 16).max(1));
             all += some().count();
             passing += some().filter(|pair| set.contains(pair.0)).count();
         }
         passing as f64 / f64::from(all.max(1) as u32)
     }
 
-    /// Appends the nodes of all groups in `set` to `nodes`, but stops beyond `most`.
-    pub(crate) fn collect(&self, set: &RoaringBitmap, most: usize, nodes: &mut Vec<u32>) {
-        // Over the groups of the set, or over the leaves: whichever are fewer.
-        if set.len() < 8 * self.leaves.len() as u64 {
+    /// How many pairs [`Groups::collect`] looks up in `set`: none where it looks up the groups of the set instead, which
+    /// costs about as much as four pairs each.
+    pub(crate) fn looked_up(&self, set: &RoaringBitmap) -> usize {
+        if 4 * set.len() < self.pairs as u64 { 0 } else { self.pairs }
+    }
+
+    /// Appends the nodes of all groups in `set` to `nodes`.
+    pub(crate) fn collect(&self, set: &RoaringBitmap, nodes: &mut Vec<u32>) {
+        if self.looked_up(set) == 0 {
             let mut leaf: Option<(u32, &[(u32, u32)])> = None;
             for group in set {
                 let (key, pairs) = match leaf {
@@ -70,16 +77,10 @@ impl Groups {
                 leaf = Some((key, pairs));
                 let from = pairs.partition_point(|pair| pair.0 < group);
                 nodes.extend(pairs[from..].iter().take_while(|pair| pair.0 == group).map(|pair| pair.1));
-                if nodes.len() > most {
-                    return;
-                }
             }
         } else {
             for leaf in self.leaves.values() {
                 nodes.extend(leaf.iter().filter(|pair| set.contains(pair.0)).map(|pair| pair.1));
-                if nodes.len() > most {
-                    return;
-                }
             }
         }
     }
@@ -108,7 +109,7 @@ mod tests {
             let set: RoaringBitmap = (0..1000).step_by(step).chain([u32::MAX]).collect();
             for (groups, living) in [(&old, 1), (&groups, 2)] {
                 let mut found = Vec::new();
-                groups.collect(&set, usize::MAX, &mut found);
+                groups.collect(&set, &mut found);
                 found.retain(|&node| node != 9 || living == 1);
                 found.sort_unstable();
                 let wanted = |n: &u32| (living == 1 || n % 2 == 1 && *n != 9) && set.contains(n * 7 % 1000);

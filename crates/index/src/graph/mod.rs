@@ -830,9 +830,9 @@ impl View {
     }
 
     /// All living nodes that pass.
-    fn passing(&self, groups: Option<&RoaringBitmap>, most: usize, nodes: &mut Vec<u32>) {
+    fn passing(&self, groups: Option<&RoaringBitmap>, nodes: &mut Vec<u32>) {
         match groups {
-            Some(groups) => self.groups.collect(groups, most, nodes),
+            Some(groups) => self.groups.collect(groups, nodes),
             None => nodes.extend(self.nodes.ids().filter(|&id| self.nodes.is_live(id))),
         }
     }
@@ -876,28 +876,21 @@ impl View {
             Map { kernels: Kernels::detected(), table: &self.nodes, form: &self.form, entry: self.entry };
         let mut few = Vec::new();
         if query.exact {
-            self.passing(query.groups, usize::MAX, &mut few);
+            self.passing(query.groups, &mut few);
             return self.rank(query, &fine, k, few.into_iter());
         }
         width = width.max(k + k / 4);
         // Those that go on to the last comparison: the harder a search tries, the farther down by estimate it looks.
         let least = 5 * k + 14;
         let ranked = width.min(least + width.saturating_sub(least) / 2);
+        let share = query.groups.map(|groups| self.groups.share(groups));
         // What comparing all that pass costs against walking: measured at 128 and 784 dimensions, a node of a scan
-        // costs a 64th of a place in a walk's pool, and a walk that must find `width` passing ones needs
-        // `width * len / passing` places.
-        let most = ((64 * width) as f64 * len as f64).sqrt() as usize;
-        let scanned = match query.groups {
-            None => len <= width,
-            Some(groups) => {
-                self.groups.collect(groups, most, &mut few);
-                few.len() <= most
-            }
-        };
-        if scanned {
-            if query.groups.is_none() {
-                self.passing(None, usize::MAX, &mut few);
-            }
+        // costs a 32nd of a place in a walk's pool, looking up whether one passes a 48th, and a walk that must find
+        // `width` passing ones needs `width / share` places.
+        let looked_up = query.groups.map_or(0, |groups| self.groups.looked_up(groups));
+        let scan = share.unwrap_or(32.0) * len as f64 / 32.0 + looked_up as f64 / 48.0;
+        if scan * share.unwrap_or(1.0) <= width as f64 {
+            self.passing(query.groups, &mut few);
             return self.rank_scanned(query, &map, &fine, k, ranked, &few);
         }
         if query.groups.is_none() && !query.one_per_group {
@@ -907,9 +900,8 @@ impl View {
                 self.rank(query, &fine, k, living.take(ranked))
             });
         }
-        if let Some(groups) = query.groups {
-            let share = self.groups.share(groups).max(1.0 / 64.0);
-            width = (width as f64 / share) as usize;
+        if let Some(share) = share {
+            width = (width as f64 / share.max(1.0 / 64.0)) as usize;
         }
         if query.one_per_group {
             width += width / 2;
@@ -933,7 +925,7 @@ impl View {
             width *= 4;
         }
         few.clear();
-        self.passing(query.groups, usize::MAX, &mut few);
+        self.passing(query.groups, &mut few);
         self.rank_scanned(query, &map, &fine, k, ranked, &few)
     }
 
@@ -1071,7 +1063,7 @@ impl Searcher for GraphSnapshot {
             Body::Small(small) => small.items_of(groups),
             Body::Graph(view) => {
                 let mut nodes = Vec::new();
-                view.groups.collect(groups, usize::MAX, &mut nodes);
+                view.groups.collect(groups, &mut nodes);
                 let owner = |&node: &u32| head(view.nodes.block(node));
                 nodes.iter().map(owner).map(|head| (head.item, head.group)).collect()
             }
