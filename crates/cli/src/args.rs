@@ -471,6 +471,8 @@ pub(crate) enum Eval {
     Evidence(EvalEvidence),
     /// Are copies of a picture found, and others left alone?
     Copies(EvalCopies),
+    /// How well does a public data set fare, by the protocol of its makers?
+    Public(EvalPublic),
     /// Are the garments found?
     Detection(EvalData),
     /// Are they called by their right names?
@@ -622,6 +624,9 @@ pub(crate) struct EvalRetrieval {
     /// What of a query is searched
     #[arg(long, value_enum, default_value_t = BoxOf::Detected)]
     pub(crate) query_box: BoxOf,
+    /// What of a gallery picture is embedded
+    #[arg(long, value_enum, default_value_t = BoxOf::Detected)]
+    pub(crate) gallery_box: BoxOf,
     /// What counts as found
     #[arg(long, value_enum, default_value_t = IdColumn::ItemId)]
     pub(crate) id: IdColumn,
@@ -646,6 +651,34 @@ pub(crate) struct EvalRetrieval {
     )]
     pub(crate) baselines: Vec<String>,
     /// Where to write one JSON line a query [default: a file in HOME/evaluations]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) per_query: Option<PathBuf>,
+    /// Seed of random weights and intervals
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) models: Models,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalPublic {
+    /// in-shop, consumer-to-shop, deepfashion2, stanford-online-products or grocery-store
+    #[arg(value_name = "NAME", value_parser = public_set)]
+    pub(crate) set: twinset_dataset::PublicSet,
+    /// Folder that it was unpacked into
+    pub(crate) folder: PathBuf,
+    /// Do not compare the best candidates part by part
+    #[arg(long)]
+    pub(crate) no_rerank: bool,
+    /// What to measure beside; `none` for nothing
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "NAMES",
+        default_value = "colour_histogram,random_weights,hog,raw_pixels"
+    )]
+    pub(crate) baselines: Vec<String>,
+    /// Where to write one JSON line a query
     #[arg(long, value_name = "FILE")]
     pub(crate) per_query: Option<PathBuf>,
     /// Seed of random weights and intervals
@@ -930,6 +963,10 @@ pub(crate) struct TrainArgs {
     /// Package to start from
     #[arg(long, value_name = "DIR")]
     pub(crate) init: Option<PathBuf>,
+    /// Embedder that teaches this one: a kept model by name, or a package's folder, brought or not. Or a folder of its
+    /// features
+    #[arg(long, value_name = "MODEL", conflicts_with = "window")]
+    pub(crate) teacher: Option<String>,
     /// Go on from the last checkpoint of the run folder
     #[arg(long)]
     pub(crate) resume: bool,
@@ -966,6 +1003,11 @@ pub(crate) struct Completion {
     /// Which shell
     #[arg(value_enum)]
     pub(crate) shell: clap_complete::Shell,
+}
+
+fn public_set(text: &str) -> Result<twinset_dataset::PublicSet, String> {
+    let names = twinset_dataset::PublicSet::ALL.map(|set| set.name());
+    twinset_dataset::PublicSet::named(text).ok_or_else(|| format!("known are {}", names.join(", ")))
 }
 
 /// Above 0, at most 1.

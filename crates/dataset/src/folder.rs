@@ -1,5 +1,5 @@
 //! A plain folder of pictures: the sub-folder names the product, else the file's stem.
-use crate::{DatasetError, shard};
+use crate::{DatasetError, place};
 use std::path::{Path, PathBuf};
 
 /// Most files looked at in one folder.
@@ -40,7 +40,7 @@ impl FolderPicture {
     /// # Errors
     /// Missing, not readable, or larger than [`crate::MEMBER_BYTES_MAX`].
     pub fn read(&self) -> Result<Vec<u8>, DatasetError> {
-        shard::read_loose(&self.path)
+        place::read_loose(&self.path)
     }
 }
 

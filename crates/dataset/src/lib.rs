@@ -1,22 +1,29 @@
 //! Reads data sets and plain picture folders.
 //!
-//! In: a folder with `manifest.csv` and uncompressed tar shards or loose files ([`DataSet`]), or a folder of
+//! In: a folder, or a prefix of an object store (`s3://BUCKET/PREFIX`, with the feature `s3`), with `manifest.csv` and
+//! uncompressed tar shards or loose files ([`DataSet`]), or a folder of
 //! pictures whose sub-folders or file stems name the products ([`Folder`]). Out: rows with their labels, and
-//! encoded bytes by random access. Knows the layout only: it decodes no picture, and what a label means is
+//! encoded bytes by random access. Public data sets are read as their makers lay them out ([`PublicSet`]). Knows the layout only: it decodes no picture, and what a label means is
 //! the caller's business.
 
 mod attributes;
 mod error;
 mod folder;
 mod manifest;
+mod place;
+mod public;
 mod shard;
+#[cfg(feature = "s3")]
+mod store;
 mod windows;
 
 pub use error::DatasetError;
 pub use folder::{Folder, FolderPicture};
 pub use manifest::{LabelledBox, Problem, Row};
+pub use public::PublicSet;
 pub use windows::Windows;
 
+use place::{Opened, Place};
 use shard::Shard;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};
@@ -30,7 +37,7 @@ pub const MEMBER_BYTES_MAX: u64 = 64 << 20;
 /// Shards are indexed when first read, once; reading is safe from many threads.
 #[derive(Debug)]
 pub struct DataSet {
-    dir: PathBuf,
+    place: Place,
     manifest: PathBuf,
     rows: Vec<Row>,
     problems: Vec<Problem>,
@@ -43,10 +50,13 @@ impl DataSet {
     /// shards are not touched yet.
     ///
     /// # Errors
-    /// The manifest is missing, too large, not CSV, has no `file` column, or names a path outside `dir`.
-    /// Cells that cannot be read do not fail: see [`DataSet::problems`].
+    /// The manifest is missing, too large, not CSV, has no `file` column, or names a path outside `dir`; a store that
+    /// cannot be reached. Cells that cannot be read do not fail: see [`DataSet::problems`].
     pub fn open(dir: &Path) -> Result<Self, DatasetError> {
-        Self::open_manifest(&if dir.is_file() { dir.to_path_buf() } else { dir.join("manifest.csv") })
+        match PublicSet::at(dir) {
+            Some((set, dir)) => set.open(dir),
+            None => Self::of(Opened::at(dir)?),
+        }
     }
 
     /// The same with a manifest of any name; shards and files lie beside it.
@@ -54,14 +64,18 @@ impl DataSet {
     /// # Errors
     /// As [`DataSet::open`].
     pub fn open_manifest(manifest: &Path) -> Result<Self, DatasetError> {
-        let (rows, problems) = manifest::read(manifest)?;
-        Ok(Self::of_rows(manifest, rows, problems))
+        Self::of(Opened::manifest(manifest))
     }
 
-    fn of_rows(manifest: &Path, rows: Vec<Row>, problems: Vec<Problem>) -> Self {
+    fn of(Opened { place, manifest, shown }: Opened) -> Result<Self, DatasetError> {
+        let (rows, problems) = manifest::read(&manifest, &shown)?;
+        Ok(Self::of_rows(place, &manifest, rows, problems))
+    }
+
+    fn of_rows(place: Place, manifest: &Path, rows: Vec<Row>, problems: Vec<Problem>) -> Self {
         Self {
             manifest: manifest.to_path_buf(),
-            dir: manifest.parent().unwrap_or(Path::new("")).to_path_buf(),
+            place,
             rows,
             problems,
             shards: Mutex::default(),
@@ -75,13 +89,13 @@ impl DataSet {
         dir.join("manifest.csv").is_file()
     }
 
-    /// The folder it was opened from.
+    /// The folder it was opened from, or its address in a store.
     #[must_use]
     pub fn dir(&self) -> &Path {
-        &self.dir
+        self.place.dir()
     }
 
-    /// The manifest it was read from.
+    /// The manifest it was read from, on this machine's disk.
     #[must_use]
     pub fn manifest(&self) -> &Path {
         &self.manifest
@@ -90,7 +104,7 @@ impl DataSet {
     /// The folder's own name, for messages.
     #[must_use]
     pub fn name(&self) -> String {
-        let full = std::fs::canonicalize(&self.dir).unwrap_or_else(|_| self.dir.clone());
+        let full = std::fs::canonicalize(self.dir()).unwrap_or_else(|_| self.dir().to_path_buf());
         full.file_name().map_or_else(|| full.display().to_string(), |n| n.to_string_lossy().into_owned())
     }
 
@@ -124,7 +138,7 @@ impl DataSet {
     /// Names shard and member: missing, damaged or cut off, larger than [`MEMBER_BYTES_MAX`].
     pub fn read(&self, row: &Row) -> Result<Vec<u8>, DatasetError> {
         if row.shard.is_empty() {
-            shard::read_loose(&self.dir.join(&row.file))
+            self.place.loose(&row.file)
         } else {
             self.shard(&row.shard)?.read(&row.file)
         }
@@ -142,17 +156,14 @@ impl DataSet {
                 return shard.read(&name).map(Some);
             }
         }
-        let loose = self.dir.join("masks").join(&name);
-        if loose.is_file() { shard::read_loose(&loose).map(Some) } else { Ok(None) }
+        let loose = format!("masks/{name}");
+        if self.place.has_loose(&loose) { self.place.loose(&loose).map(Some) } else { Ok(None) }
     }
 
     fn mask_shards(&self) -> &[String] {
         self.mask_shards.get_or_init(|| {
-            let Ok(entries) = std::fs::read_dir(&self.dir) else { return Vec::new() };
-            let mut names: Vec<String> = entries
-                .filter_map(|e| e.ok()?.file_name().into_string().ok())
-                .filter(|n| n.contains("-masks-") && n.ends_with(".tar"))
-                .collect();
+            let mut names = self.place.names();
+            names.retain(|n| n.contains("-masks-") && n.ends_with(".tar"));
             names.sort();
             names
         })
@@ -167,7 +178,7 @@ impl DataSet {
             return Ok(Arc::clone(shard));
         }
         // Two threads may walk the same shard at first; both find the same table and one is kept.
-        let opened = Arc::new(Shard::open(&self.dir.join(name))?);
+        let opened = Arc::new(Shard::open(&self.place, name)?);
         Ok(Arc::clone(slot.get_or_init(|| opened)))
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use twinset_photo::Rect;
 
 /// Largest manifest that is read, in bytes.
-const MANIFEST_BYTES_MAX: u64 = 1 << 30;
+pub(crate) const MANIFEST_BYTES_MAX: u64 = 1 << 30;
 /// Longest row that is read window by window, in bytes.
 pub(crate) const ROW_BYTES_MAX: u64 = 1 << 20;
 /// Most boxes one picture may have; more is a sign of a broken export.
@@ -80,20 +80,22 @@ impl std::fmt::Display for Problem {
     }
 }
 
-pub(crate) fn read(path: &Path) -> Result<(Vec<Row>, Vec<Problem>), DatasetError> {
+/// `shown`: what the manifest is called in messages.
+pub(crate) fn read(path: &Path, shown: &Path) -> Result<(Vec<Row>, Vec<Problem>), DatasetError> {
     let bytes = match std::fs::metadata(path) {
         Ok(meta) => meta.len(),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Err(DatasetError::NoManifest { path: path.to_path_buf() });
+            return Err(DatasetError::NoManifest { path: shown.to_path_buf() });
         }
-        Err(source) => return Err(DatasetError::Io { path: path.to_path_buf(), source }),
+        Err(source) => return Err(DatasetError::Io { path: shown.to_path_buf(), source }),
     };
     if bytes > MANIFEST_BYTES_MAX {
-        return Err(DatasetError::TooLarge { path: path.to_path_buf(), bytes, limit: MANIFEST_BYTES_MAX });
+        return Err(DatasetError::TooLarge { path: shown.to_path_buf(), bytes, limit: MANIFEST_BYTES_MAX });
     }
-    let text = std::fs::read(path).map_err(|source| DatasetError::Io { path: path.to_path_buf(), source })?;
+    let text =
+        std::fs::read(path).map_err(|source| DatasetError::Io { path: shown.to_path_buf(), source })?;
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-    parse(path, text)
+    parse(shown, text)
 }
 
 pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<(Vec<Row>, Vec<Problem>), DatasetError> {

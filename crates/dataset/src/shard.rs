@@ -1,14 +1,15 @@
-//! Random access to the members of an uncompressed tar, and to loose files.
+//! Random access to the members of an uncompressed tar.
+use crate::place::{Place, Reader};
 use crate::{DatasetError, MEMBER_BYTES_MAX};
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io::Read;
 
-/// Where each member of a shard lies. The file is opened anew for each read, so that threads share nothing.
+/// Where each member of a shard lies. The file is opened anew for each read, so that threads share nothing, and a shard
+/// of a store may leave the disk and come back.
 #[derive(Debug)]
 pub(crate) struct Shard {
-    path: PathBuf,
+    place: Place,
+    name: String,
     length: u64,
     members: HashMap<String, Extent>,
     /// The error that stopped the walk, told for members that were not reached.
@@ -23,11 +24,11 @@ struct Extent {
 
 impl Shard {
     /// Walks the headers once, skipping the contents. A shard that is damaged midway keeps the members before.
-    pub(crate) fn open(path: &Path) -> Result<Self, DatasetError> {
-        let no_shard = |source| DatasetError::NoShard { shard: path.to_path_buf(), source };
-        let file = File::open(path).map_err(no_shard)?;
+    pub(crate) fn open(place: &Place, name: &str) -> Result<Self, DatasetError> {
+        let no_shard = |source| DatasetError::NoShard { shard: place.path(name), source };
+        let file = place.shard(name)?;
         let length = file.metadata().map_err(no_shard)?.len();
-        let mut archive = tar::Archive::new(file);
+        let mut archive = tar::Archive::new(Reader { file, at: 0, length });
         let mut members = HashMap::new();
         let mut last = String::new();
         let mut stopped = None;
@@ -46,7 +47,7 @@ impl Shard {
             let name = last.strip_prefix("./").unwrap_or(&last).to_owned();
             members.insert(name, Extent { offset: entry.raw_file_position(), size: entry.size() });
         }
-        Ok(Self { path: path.to_path_buf(), length, members, stopped })
+        Ok(Self { place: place.clone(), name: name.to_owned(), length, members, stopped })
     }
 
     pub(crate) fn has(&self, member: &str) -> bool {
@@ -55,7 +56,7 @@ impl Shard {
 
     pub(crate) fn read(&self, member: &str) -> Result<Vec<u8>, DatasetError> {
         let Some(&Extent { offset, size }) = self.members.get(member) else {
-            let shard = self.path.clone();
+            let shard = self.place.path(&self.name);
             return Err(match &self.stopped {
                 Some((after, reason)) => DatasetError::DamagedShard {
                     shard,
@@ -67,7 +68,7 @@ impl Shard {
         };
         if offset.checked_add(size).is_none_or(|end| end > self.length) {
             return Err(DatasetError::CutOff {
-                shard: self.path.clone(),
+                shard: self.place.path(&self.name),
                 member: member.to_owned(),
                 offset,
                 size,
@@ -75,37 +76,15 @@ impl Shard {
             });
         }
         if size > MEMBER_BYTES_MAX {
-            let path = self.path.join(member);
+            let path = self.place.path(&self.name).join(member);
             return Err(DatasetError::TooLarge { path, bytes: size, limit: MEMBER_BYTES_MAX });
         }
+        let file = self.place.shard(&self.name)?;
         let read = || -> std::io::Result<Vec<u8>> {
-            let mut file = File::open(&self.path)?;
-            file.seek(SeekFrom::Start(offset))?;
             let mut bytes = vec![0; size as usize];
-            file.read_exact(&mut bytes)?;
+            Reader { file, at: offset, length: self.length }.read_exact(&mut bytes)?;
             Ok(bytes)
         };
-        read().map_err(|source| DatasetError::Io { path: self.path.join(member), source })
+        read().map_err(|source| DatasetError::Io { path: self.place.path(&self.name).join(member), source })
     }
-}
-
-/// A file of its own, within the same limit. The limit holds even if the file grows meanwhile.
-pub(crate) fn read_loose(path: &Path) -> Result<Vec<u8>, DatasetError> {
-    let io = |source| DatasetError::Io { path: path.to_path_buf(), source };
-    let file = File::open(path).map_err(io)?;
-    let mut bytes = Vec::new();
-    let stated = file.metadata().map_err(io)?.len();
-    if stated <= MEMBER_BYTES_MAX {
-        bytes.reserve(stated as usize);
-        file.take(MEMBER_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(io)?;
-    }
-    let found = stated.max(bytes.len() as u64);
-    if found > MEMBER_BYTES_MAX {
-        return Err(DatasetError::TooLarge {
-            path: path.to_path_buf(),
-            bytes: found,
-            limit: MEMBER_BYTES_MAX,
-        });
-    }
-    Ok(bytes)
 }

@@ -1,5 +1,6 @@
 //! A data set too large to hold: its manifest is walked once and read window by window.
 use crate::manifest::{self, ROW_BYTES_MAX};
+use crate::place::{Opened, Place};
 use crate::{DataSet, DatasetError};
 use std::collections::HashSet;
 use std::fs::File;
@@ -12,7 +13,9 @@ use std::path::{Path, PathBuf};
 /// as they do where a set was written as a stream.
 #[derive(Debug)]
 pub struct Windows {
+    place: Place,
     manifest: PathBuf,
+    shown: PathBuf,
     header: Vec<u8>,
     windows: Vec<Window>,
 }
@@ -31,8 +34,8 @@ impl Windows {
     /// # Errors
     /// As [`DataSet::open`], for what can be seen without reading cells; [`DatasetError::Scattered`].
     pub fn open(dir: &Path, rows: usize) -> Result<Self, DatasetError> {
-        let path = if dir.is_file() { dir.to_path_buf() } else { dir.join("manifest.csv") };
-        let file = match File::open(&path) {
+        let Opened { place, manifest, shown: path } = Opened::at(dir)?;
+        let file = match File::open(&manifest) {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 return Err(DatasetError::NoManifest { path });
@@ -58,7 +61,7 @@ impl Windows {
         let shard = column("shard");
         let first = reader.position().byte();
         let mut header = vec![0; first as usize];
-        let read = File::open(&path).and_then(|mut file| file.read_exact(&mut header));
+        let read = File::open(&manifest).and_then(|mut file| file.read_exact(&mut header));
         read.map_err(|source| DatasetError::Io { path: path.clone(), source })?;
 
         let (mut windows, mut last, mut known) = (Vec::new(), Vec::new(), HashSet::new());
@@ -91,10 +94,10 @@ impl Windows {
         if now.rows > 0 {
             windows.push(Window { end: length, ..now });
         }
-        Ok(Self { manifest: path, header, windows })
+        Ok(Self { place, manifest, shown: path, header, windows })
     }
 
-    /// The manifest that was walked.
+    /// The manifest that was walked, on this machine's disk.
     #[must_use]
     pub fn manifest(&self) -> &Path {
         &self.manifest
@@ -133,9 +136,9 @@ impl Windows {
             file.seek(SeekFrom::Start(start))?;
             file.take(end - start).read_to_end(&mut text)
         };
-        read().map_err(|source| DatasetError::Io { path: self.manifest.clone(), source })?;
+        read().map_err(|source| DatasetError::Io { path: self.shown.clone(), source })?;
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-        let (rows, problems) = manifest::parse(&self.manifest, text)?;
-        Ok(DataSet::of_rows(&self.manifest, rows, problems))
+        let (rows, problems) = manifest::parse(&self.shown, text)?;
+        Ok(DataSet::of_rows(self.place.clone(), &self.manifest, rows, problems))
     }
 }

@@ -3,7 +3,7 @@
 use twinset_nets::{BroughtDetector, DetectorNet, NetError, Package, window};
 use twinset_photo::{Photo, Rect};
 
-use crate::decode::{candidates, suppress};
+use crate::decode::{Candidate, candidates, suppress};
 use crate::foreign;
 use crate::{MAX_BOXES, MAX_GARMENTS, OVERLAP_MAX};
 
@@ -55,15 +55,19 @@ impl Detector {
     }
 
     /// At most [`MAX_GARMENTS`] garments as certain as the card demands, most certain first.
-    #[must_use]
-    pub fn detect(&self, photo: &Photo) -> Vec<Garment> {
+    ///
+    /// # Errors
+    /// [`NetError::Failed`]: a brought model could not run over this photo. Our own networks never fail.
+    pub fn detect(&self, photo: &Photo) -> Result<Vec<Garment>, NetError> {
         self.find(photo, self.threshold, MAX_GARMENTS)
     }
 
     /// At most [`MAX_BOXES`] garments of a certainty of at least `floor`: for evaluation, which wants
     /// the uncertain ones too.
-    #[must_use]
-    pub fn detect_all(&self, photo: &Photo, floor: f32) -> Vec<Garment> {
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    pub fn detect_all(&self, photo: &Photo, floor: f32) -> Result<Vec<Garment>, NetError> {
         self.find(photo, floor, MAX_BOXES)
     }
 
@@ -79,7 +83,7 @@ impl Detector {
         self.threshold
     }
 
-    fn find(&self, photo: &Photo, floor: f32, most: usize) -> Vec<Garment> {
+    fn find(&self, photo: &Photo, floor: f32, most: usize) -> Result<Vec<Garment>, NetError> {
         let side = match &self.net {
             Net::Own(net) => net.architecture().side,
             Net::Brought(net) => net.plan().side,
@@ -88,7 +92,7 @@ impl Detector {
         let mut boxes = match &self.net {
             Net::Own(net) => candidates(&net.run(&input), net.architecture().reg_max, floor),
             Net::Brought(net) => {
-                foreign::candidates(net.plan(), net.run(&input), self.categories.len(), floor)
+                foreign::candidates(net.plan(), net.run(&input)?, self.categories.len(), floor)
             }
         };
         let scale = seen.w / side as f32;
@@ -101,7 +105,8 @@ impl Detector {
         let whole = self.categories.iter().position(|c| c == "outfit");
         let kept = suppress(boxes, OVERLAP_MAX, most, whole);
         let name = |class: usize| self.categories[class].clone();
-        kept.into_iter().map(|b| Garment { rect: b.rect, category: name(b.class), score: b.score }).collect()
+        let garment = |b: Candidate| Garment { rect: b.rect, category: name(b.class), score: b.score };
+        Ok(kept.into_iter().map(garment).collect())
     }
 }
 

@@ -122,20 +122,22 @@ impl Embedder {
     }
 
     /// Embeds the part of `photo` inside `rect` (with the margin the card says).
-    #[must_use]
-    pub fn embed(&self, photo: &Photo, rect: Rect) -> Embedded {
+    ///
+    /// # Errors
+    /// [`NetError::Failed`]: a brought model could not run over this crop. Our own networks never fail.
+    pub fn embed(&self, photo: &Photo, rect: Rect) -> Result<Embedded, NetError> {
         let (side, around) = (self.side() as u32, self.square(rect));
         let crop = window(photo, around, side, side);
         let out = match &self.net {
             Net::Own(net) => net.run(&crop),
-            Net::Brought(net) => net.run(&crop),
+            Net::Brought(net) => net.run(&crop)?,
         };
         let to_crop = |r: Rect| {
             let scale = side as f32 / around.w;
             Rect { x: r.x - around.x, y: r.y - around.y, ..r }.scale(scale, scale)
         };
         let likely_pattern = ranked(&out.pattern).into_iter().next().filter(|&(_, p)| p >= SURE_PATTERN);
-        Embedded {
+        Ok(Embedded {
             embedding: normalised(out.embedding),
             map: with_unit_tokens(out.local),
             attributes: Attributes {
@@ -145,7 +147,7 @@ impl Embedder {
             category: (ranked(&out.category).into_iter().take(CATEGORIES_TOLD))
                 .map(|(i, p)| (self.categories[i].clone(), p))
                 .collect(),
-        }
+        })
     }
 }
 

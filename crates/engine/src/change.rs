@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use twinset_catalogue::{ChangeRecord, Outcome, Placement, ProductPut};
 use twinset_index::{Change, GraphIndex, Searcher, VectorIndex};
+use twinset_nets::NetError;
 use twinset_photo::{Fault, PictureHash};
 
 /// Changes read from the log at once.
@@ -53,7 +54,8 @@ pub(crate) enum Step {
     Stopped,
 }
 
-/// Pictures that were tried and cannot be read; they are not tried again.
+/// Pictures that were tried and cannot be read, or that the model fails on; they are not tried again before the index is
+/// made anew or other models come.
 pub(crate) type Unreadable = HashSet<PictureHash>;
 
 /// Applies the next changes of the log to `index`.
@@ -106,7 +108,7 @@ impl Batch {
             }
             let placements = core.catalogue.placements(change.row)?;
             for place in placements.iter().filter(|place| !self.held.contains_key(&place.item)) {
-                if !met.insert(place.picture) || unreadable.contains(&place.picture) {
+                if !met.insert(place.picture) {
                     continue;
                 }
                 match core.features(&place.picture)? {
@@ -115,6 +117,8 @@ impl Batch {
                         let panels = core.panels(&place.picture)?;
                         self.vectors.insert(place.picture, vectors(features, panels));
                     }
+                    // What one model fails on, another may know.
+                    None if unreadable.contains(&place.picture) => {}
                     None => self.unknown.push(place.picture),
                 }
             }
@@ -185,7 +189,7 @@ fn look_at(core: &Core, batch: &mut Batch, unreadable: &mut Unreadable) -> Resul
             }
             Ok(Look::Unreadable(picture, reason)) => {
                 core.catalogue.mark_unreadable(&picture, &reason)?;
-                tracing::warn!(catalogue = %core.catalogue.name(), %picture, %reason, "picture cannot be read");
+                tracing::warn!(catalogue = %core.catalogue.name(), %picture, %reason, "picture cannot be looked at");
                 unreadable.insert(picture);
                 core.count(|c| c.unreadable += 1);
             }
@@ -220,7 +224,7 @@ fn look(core: &Core, picture: PictureHash) -> Result<Look> {
     let looked = catch_unwind(AssertUnwindSafe(|| {
         let decoded = core.shared.decode(&bytes)?;
         let vision = &core.shared.vision;
-        Ok((Features::of(vision, &decoded), panel::look(vision, &decoded), copies::kept(&decoded.photo)))
+        Ok((Features::of(vision, &decoded)?, panel::look(vision, &decoded)?, copies::kept(&decoded.photo)))
     }));
     if core.shared.share < 1.0 {
         std::thread::sleep(start.elapsed().mul_f32(1.0 / core.shared.share - 1.0));
@@ -228,6 +232,9 @@ fn look(core: &Core, picture: PictureHash) -> Result<Look> {
     Ok(match looked {
         Ok(Ok((features, panels, hash))) => Look::Done(picture, Box::new(features), panels, hash),
         Ok(Err(EngineError::Photo(error))) if error.fault() != Fault::Machine => {
+            Look::Unreadable(picture, error.to_string())
+        }
+        Ok(Err(EngineError::Model(error @ NetError::Failed { .. }))) => {
             Look::Unreadable(picture, error.to_string())
         }
         Ok(Err(error)) => return Err(error),

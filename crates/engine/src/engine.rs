@@ -215,19 +215,20 @@ impl Engine {
     /// Finds the garments of a photo, with the attributes of each.
     ///
     /// # Errors
-    /// The photo cannot be read.
+    /// The photo cannot be read, or a brought model failed on it.
     pub fn detect(&self, bytes: &[u8]) -> Result<Detection> {
         let decoded = self.shared.decode(bytes)?;
         let scale = full_scale(&decoded);
         let vision = &self.shared.vision;
-        let seen = vision.see(&decoded.photo);
+        let seen = vision.see(&decoded.photo)?;
         let garment = |g: &twinset_detect::Garment| {
-            GarmentSeen::new(g, scale, vision, Some(&vision.describe(&decoded.photo, g.rect)))
+            let described = vision.describe(&decoded.photo, g.rect)?;
+            Ok(GarmentSeen::new(g, scale, vision, Some(&described)))
         };
         Ok(Detection {
             width: decoded.full_width,
             height: decoded.full_height,
-            garments: seen.garments.iter().map(garment).collect(),
+            garments: seen.garments.iter().map(garment).collect::<Result<_>>()?,
             chosen: seen.chosen,
         })
     }
@@ -236,7 +237,7 @@ impl Engine {
     /// search would use, else the whole photo.
     ///
     /// # Errors
-    /// The photo cannot be read, or the region lies outside of it.
+    /// The photo cannot be read, the region lies outside of it, or a brought model failed on it.
     pub fn embed(&self, bytes: &[u8], region: Option<crate::Region>) -> Result<Embedded> {
         query::embed(&self.shared, bytes, region)
     }
@@ -244,7 +245,7 @@ impl Engine {
     /// Compares the garments meant in two photos.
     ///
     /// # Errors
-    /// A photo cannot be read.
+    /// A photo cannot be read, or a brought model failed on it.
     pub fn compare(&self, query: &[u8], hit: &[u8]) -> Result<Match> {
         query::compare(&self.shared, query, hit)
     }

@@ -3,6 +3,7 @@
 use crate::{Result, Vision};
 use twinset_embed::Attributes;
 use twinset_local::LocalFeatures;
+use twinset_nets::NetError;
 use twinset_photo::{Decoded, Rect};
 
 const MAGIC: [u8; 4] = *b"TWFT";
@@ -48,12 +49,12 @@ pub struct DamagedFeatures(pub String);
 
 impl Features {
     /// Looks at a decoded picture as at one of the catalogue.
-    pub(crate) fn of(vision: &Vision, decoded: &Decoded) -> Self {
+    pub(crate) fn of(vision: &Vision, decoded: &Decoded) -> Result<Self, NetError> {
         let photo = &decoded.photo;
         let (sx, sy) = full_scale(decoded);
-        let seen = vision.see(photo);
+        let seen = vision.see(photo)?;
         let rect = seen.chosen.map_or(photo.frame(), |i| seen.garments[i].rect);
-        let described = vision.describe_stored(photo, rect);
+        let described = vision.describe_stored(photo, rect)?;
         let garment = |(i, g): (usize, &twinset_detect::Garment)| {
             let detected = Some(g.category.as_str());
             let kind = match seen.chosen {
@@ -66,7 +67,7 @@ impl Features {
                 score: g.score,
             }
         };
-        Self {
+        Ok(Self {
             width: decoded.full_width,
             height: decoded.full_height,
             garments: seen.garments.iter().enumerate().map(garment).collect(),
@@ -75,7 +76,7 @@ impl Features {
             attributes: described.attributes,
             embedding: described.embedding,
             local: described.local,
-        }
+        })
     }
 
     /// For the catalogue; `compact`: with the compact form of the local features.

@@ -25,7 +25,9 @@ pub struct KnownModel {
 }
 
 impl Models {
-    pub(crate) fn new(dir: PathBuf, disk: Arc<dyn Disk>) -> Self {
+    /// Those kept in `dir`, the folder `models` of a home.
+    #[must_use]
+    pub fn new(dir: PathBuf, disk: Arc<dyn Disk>) -> Self {
         Self { dir, disk }
     }
 

@@ -6,6 +6,7 @@
 
 use crate::features::full_scale;
 use crate::{Features, Result, Vision};
+use twinset_nets::NetError;
 use twinset_photo::{Decoded, PictureHash, Rect};
 
 /// Bits of an item that number the placement; above them stands the panel, 0 for the whole picture.
@@ -35,7 +36,7 @@ pub(crate) fn stamp(vision: &[u8; 32]) -> [u8; 32] {
 }
 
 /// What is seen in the panels of a picture, if it is a collage; boxes in pixels of the whole upright picture.
-pub(crate) fn look(vision: &Vision, decoded: &Decoded) -> Vec<Features> {
+pub(crate) fn look(vision: &Vision, decoded: &Decoded) -> Result<Vec<Features>, NetError> {
     let photo = &decoded.photo;
     let (width, height) = (photo.width() as f32, photo.height() as f32);
     let (sx, sy) = full_scale(decoded);
@@ -47,19 +48,19 @@ pub(crate) fn look(vision: &Vision, decoded: &Decoded) -> Vec<Features> {
             full_width: (place.w * sx).round() as u32,
             full_height: (place.h * sy).round() as u32,
         };
-        let seen = Features::of(vision, &panel);
+        let seen = Features::of(vision, &panel)?;
         let moved = |rect: Rect| Rect { x: rect.x + place.x * sx, y: rect.y + place.y * sy, ..rect };
         let garments = seen.garments.into_iter().map(|mut garment| {
             garment.rect = moved(garment.rect);
             garment
         });
-        Features {
+        Ok(Features {
             garments: garments.collect(),
             rect: moved(seen.rect),
             width: decoded.full_width,
             height: decoded.full_height,
             ..seen
-        }
+        })
     };
     panels.into_iter().take(MOST).map(see).collect()
 }

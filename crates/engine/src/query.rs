@@ -117,11 +117,11 @@ impl Asked {
         timing.decode = clock.lap();
 
         let nothing = || Seen { garments: Vec::new(), chosen: None };
-        let seen = if request.detect { vision.see(&decoded.photo) } else { nothing() };
+        let seen = if request.detect { vision.see(&decoded.photo)? } else { nothing() };
         let target = Target::of(&decoded, &seen, request.region)?;
         timing.detect = clock.lap();
 
-        let mut described = vision.describe(&decoded.photo, target.rect);
+        let mut described = vision.describe(&decoded.photo, target.rect)?;
         if let Some(words) = words {
             described.embedding = between(&described.embedding, &words);
         }
@@ -150,10 +150,10 @@ pub(crate) fn embed(shared: &Shared, bytes: &[u8], region: Option<Region>) -> Re
     let decoded = shared.decode(bytes)?;
     let seen = match region {
         Some(_) => Seen { garments: Vec::new(), chosen: None },
-        None => shared.vision.see(&decoded.photo),
+        None => shared.vision.see(&decoded.photo)?,
     };
     let target = Target::of(&decoded, &seen, region)?;
-    let described = shared.vision.describe(&decoded.photo, target.rect);
+    let described = shared.vision.describe(&decoded.photo, target.rect)?;
     let category = target.category(&shared.vision, &seen, &described);
     Ok(Embedded {
         embedding: described.embedding,
@@ -169,9 +169,9 @@ pub(crate) fn embed(shared: &Shared, bytes: &[u8], region: Option<Region>) -> Re
 pub(crate) fn compare(shared: &Shared, query: &[u8], hit: &[u8]) -> Result<Match> {
     let look = |bytes: &[u8]| -> Result<_> {
         let decoded = shared.decode(bytes)?;
-        let seen = shared.vision.see(&decoded.photo);
+        let seen = shared.vision.see(&decoded.photo)?;
         let target = Target::of(&decoded, &seen, None)?;
-        let described = shared.vision.describe(&decoded.photo, target.rect);
+        let described = shared.vision.describe(&decoded.photo, target.rect)?;
         let category = target.category(&shared.vision, &seen, &described);
         Ok((target.in_full(&decoded), (decoded.full_width, decoded.full_height), described, category))
     };
@@ -436,7 +436,7 @@ fn features(core: &Core, picture: &PictureHash, panel: usize) -> Result<Option<F
     }
     let Some(bytes) = core.catalogue.picture(picture)? else { return Ok(None) };
     let Ok(decoded) = core.shared.decode(&bytes) else { return Ok(None) };
-    let features = Features::of(&core.shared.vision, &decoded);
+    let Ok(features) = Features::of(&core.shared.vision, &decoded) else { return Ok(None) };
     let row = [(*picture, features.to_bytes(core.catalogue.settings().compact_features))];
     // A search can do without a disk that takes writes.
     if let Err(error) = core.catalogue.put_features(&core.shared.vision.hash(), &row) {

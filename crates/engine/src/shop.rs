@@ -210,7 +210,7 @@ impl Shop {
         self.running().core.features(picture)
     }
 
-    /// Pictures that could not be read, why, and the products that show them.
+    /// Pictures that could not be read or that a brought model failed on, why, and the products that show them.
     ///
     /// # Errors
     /// The disk failed.
@@ -281,6 +281,8 @@ impl Shop {
         }
         self.models.keep(detector)?;
         self.models.keep(embedder)?;
+        // What other models failed on, these may know.
+        self.catalogue.retry_unreadable()?;
         let shared = self.own.seeing(vision.clone());
         let building = &mut |done, total| progress("building", done, total);
         if !generation::prepare(&self.catalogue, shared, terms.pace, building)? {
@@ -324,6 +326,7 @@ impl Shop {
             None => self.own.clone(),
         };
         let vision = shared.vision.clone();
+        self.catalogue.retry_unreadable()?;
         let running = Running::start(self.catalogue.clone(), shared)?;
         running.catch_up(&mut |_, _| true)?;
         self.swap(running, &Contest::default())?;

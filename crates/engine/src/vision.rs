@@ -92,29 +92,38 @@ impl Vision {
     }
 
     /// Finds garments, and the one that was meant.
-    #[must_use]
-    pub fn see(&self, photo: &Photo) -> Seen {
-        let garments = self.detector.detect(photo);
+    ///
+    /// # Errors
+    /// [`NetError::Failed`]: a brought detector could not run over this photo.
+    pub fn see(&self, photo: &Photo) -> Result<Seen, NetError> {
+        let garments = self.detector.detect(photo)?;
         let chosen = choose(&garments, photo.width() as f32, photo.height() as f32);
-        Seen { garments, chosen }
+        Ok(Seen { garments, chosen })
     }
 
     /// Describes the part of `photo` inside `rect`, with all its tokens, as a query does.
-    #[must_use]
-    pub fn describe(&self, photo: &Photo, rect: Rect) -> Described {
+    ///
+    /// # Errors
+    /// [`NetError::Failed`]: a brought embedder could not run over this part.
+    pub fn describe(&self, photo: &Photo, rect: Rect) -> Result<Described, NetError> {
         self.describe_keeping(photo, rect, MAX_TOKENS)
     }
 
     /// Describes the part of `photo` inside `rect` with as many tokens as are stored of a picture.
-    pub(crate) fn describe_stored(&self, photo: &Photo, rect: Rect) -> Described {
+    pub(crate) fn describe_stored(&self, photo: &Photo, rect: Rect) -> Result<Described, NetError> {
         self.describe_keeping(photo, rect, STORED_TOKENS)
     }
 
-    fn describe_keeping(&self, photo: &Photo, rect: Rect, tokens: usize) -> Described {
-        let seen = self.embedder.embed(photo, rect);
+    fn describe_keeping(&self, photo: &Photo, rect: Rect, tokens: usize) -> Result<Described, NetError> {
+        let seen = self.embedder.embed(photo, rect)?;
         let tokens = if self.embedder.tells_parts() { tokens } else { 0 };
         let local = LocalFeatures::extract_inside(&seen.map, self.embedder.inside(rect), tokens);
-        Described { embedding: seen.embedding, local, attributes: seen.attributes, category: seen.category }
+        Ok(Described {
+            embedding: seen.embedding,
+            local,
+            attributes: seen.attributes,
+            category: seen.category,
+        })
     }
 
     /// What a box most likely shows, by how it was described and how it was `detected`. Our embedder looks closer than

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use twinset_audit::{COLOUR_NAMES, Copies, Judged, Sample, affinity, blemishes, colour_names, judge, panels};
 use twinset_dataset::Row;
+use twinset_nets::NetError;
 use twinset_photo::{Photo, Rect, decode, encode_jpeg};
 
 /// Products of a class that is judged, at least.
@@ -181,9 +182,9 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
     })
 }
 
-fn see(models: &Models, photo: &Photo) -> Seen {
-    let look = models.look(photo);
-    let embedded = models.embedder.embed(photo, look.rect(photo));
+fn see(models: &Models, photo: &Photo) -> Result<Seen, NetError> {
+    let look = models.look(photo)?;
+    let embedded = models.embedder.embed(photo, look.rect(photo))?;
     let mut heads = Vec::new();
     for name in &models.embedder_package.card().categories {
         heads.push(embedded.category.iter().find(|(c, _)| c == name).map_or(0.0, |(_, p)| *p));
@@ -194,13 +195,13 @@ fn see(models: &Models, photo: &Photo) -> Seen {
     let palette = COLOUR_NAMES.map(|name| {
         embedded.attributes.colour.iter().find(|(c, _)| c == name).map_or(0.0, |(_, share)| *share)
     });
-    Seen {
+    Ok(Seen {
         row: 0,
         embedding: embedded.embedding,
         heads,
         category: embedded.category.into_iter().next().map(|(name, _)| name),
         palette: palette.to_vec(),
-    }
+    })
 }
 
 /// Products with a claim that enough others share, and the classes claimed.
@@ -396,7 +397,7 @@ struct Edited {
 
 /// Half of the pictures as they are, half edited.
 fn edited(rows: &[(&Part, &Row)], seed: u64, watch: Watch<'_>) -> Edited {
-    let (photos, _) = each(rows, "pictures to edit", watch, |_, photo, _| photo.clone());
+    let (photos, _) = each(rows, "pictures to edit", watch, |_, photo, _| Ok(photo.clone()));
     let photos: Vec<Photo> =
         photos.into_iter().flatten().filter(|p| p.width().min(p.height()) >= 96).collect();
     let mut out = Edited::default();

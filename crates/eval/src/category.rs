@@ -13,6 +13,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use twinset_dataset::Row;
+use twinset_nets::NetError;
 use twinset_photo::{Photo, Rect};
 
 /// What to measure.
@@ -90,8 +91,9 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
         }
     }
     let (seen, unreadable) = each(&rows, "pictures", watch, |row, photo, _| {
-        let of = |(rect, label)| Some(sample(models, row, photo, rect, label, card.category_of(label)?));
-        labels(row).into_iter().filter_map(of).collect::<Vec<_>>()
+        let mapped = |(rect, label)| Some((rect, label, card.category_of(label)?));
+        let of = |(rect, label, category)| sample(models, row, photo, rect, label, category);
+        labels(row).into_iter().filter_map(mapped).map(of).collect::<Result<Vec<_>, _>>()
     });
     let samples: Vec<Sample> = seen.into_iter().flatten().flatten().collect();
     if samples.is_empty() {
@@ -164,8 +166,8 @@ fn sample(
     rect: Option<Rect>,
     label: &str,
     category: &str,
-) -> Sample {
-    let look = models.look(photo);
+) -> Result<Sample, NetError> {
+    let look = models.look(photo)?;
     let garment = match rect {
         // The one that covers the box best, if it covers it at all well.
         Some(rect) => look
@@ -176,8 +178,8 @@ fn sample(
         None => look.chosen(),
     };
     let shown = rect.unwrap_or_else(|| look.rect(photo));
-    let seen = models.embedder.embed(photo, shown);
-    Sample {
+    let seen = models.embedder.embed(photo, shown)?;
+    Ok(Sample {
         product: row.product().to_owned(),
         label: label.to_owned(),
         embedding: seen.embedding,
@@ -185,7 +187,7 @@ fn sample(
         called_by_embedder: seen.category.into_iter().next().map(|(name, _)| name),
         called: garment.map(|g| g.category.clone()),
         colours: plain::colour_histogram(photo, rect.unwrap_or(photo.frame())),
-    }
+    })
 }
 
 /// For each sample the nearest one of another product.

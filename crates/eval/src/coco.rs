@@ -11,10 +11,12 @@ pub const THRESHOLDS: usize = 10;
 /// Found boxes that count in one image.
 pub const FOUND_MAX: usize = 100;
 
-/// IoU threshold number `i`.
+/// IoU threshold number `i`, to the last bit as the reference implementation has it (NumPy's `linspace`): boxes of whole
+/// pixels meet a threshold exactly.
 #[must_use]
 pub fn threshold(i: usize) -> f64 {
-    0.5 + 0.05 * i as f64
+    const STEP: f64 = (0.95 - 0.5) / (THRESHOLDS - 1) as f64;
+    if i == THRESHOLDS - 1 { 0.95 } else { i as f64 * STEP + 0.5 }
 }
 
 /// A true box.

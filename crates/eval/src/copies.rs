@@ -172,7 +172,7 @@ fn pictures(
         let step = (rows.len() * parts.len()).div_ceil(options.pictures_max.max(1)).max(1);
         let rows: Vec<_> = rows.into_iter().step_by(step).collect();
         let (seen, bad) = each(&rows, "pictures", watch, |row, photo, _| {
-            (format!("{}/{}", part.name, row.product()), photo.fit_within(640, 640))
+            Ok((format!("{}/{}", part.name, row.product()), photo.fit_within(640, 640)))
         });
         all.extend(seen.into_iter().flatten());
         unreadable.extend(bad);

@@ -109,17 +109,17 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
     let rows: Vec<_> = part.rows().map(|row| (&part, row)).collect();
     let (seen, unreadable) = each(&rows, "images", watch, |row, photo, _| {
         let start = Instant::now();
-        let found = models.detector.detect_all(photo, FLOOR);
+        let found = models.detector.detect_all(photo, FLOOR)?;
         let ms = start.elapsed().as_secs_f64() * 1e3;
         let truth = |b: &twinset_dataset::LabelledBox| (card.category_of(b.label()).and_then(number), b.rect);
         let box_of = |g: &Garment| (number(&g.category), Found { rect: g.rect, score: g.score });
-        Image {
+        Ok(Image {
             truths: row.boxes.iter().map(truth).collect(),
             found: found.iter().map(box_of).collect(),
-            chosen: models.look(photo).chosen().map(|g| g.rect),
+            chosen: models.look(photo)?.chosen().map(|g| g.rect),
             centre: central(photo.width() as f32, photo.height() as f32),
             ms,
-        }
+        })
     });
     let mut unmapped_labels = BTreeMap::new();
     for label in rows.iter().flat_map(|(_, row)| &row.boxes).map(twinset_dataset::LabelledBox::label) {

@@ -12,8 +12,9 @@ use twinset_local::{
     Comparison, Evidence, Fusion, LocalFeatures, MAX_TOKENS, STORED_TOKENS, compare, palette_distance,
     pattern_agreement,
 };
+use twinset_nets::NetError;
 use twinset_photo::{Photo, Rect};
-use twinset_synth::Twins;
+use twinset_synth::{TwinPicture, Twins};
 
 /// The report.
 #[derive(Clone, Debug, Serialize)]
@@ -46,21 +47,20 @@ struct Case {
 /// Nothing was drawn on any pair.
 pub fn run(set: Twins, fusion: &Fusion, models: &Models, watch: Watch<'_>) -> Result<Report, EvalError> {
     let done = AtomicU64::new(0);
-    let cases: Vec<Vec<Option<Case>>> = (0..set.products())
+    let cases = (0..set.products())
         .into_par_iter()
         .map(|product| {
-            let found = set.shown(product).map_or_else(Vec::new, |shown| {
-                let rect = models.look(&shown.photo).rect(&shown.photo);
-                let asked = set.asked(product).into_iter();
-                asked
-                    .map(|a| case(product, [(&a.photo, a.rect), (&shown.photo, rect)], fusion, models))
-                    .collect()
-            });
+            let Some(shown) = set.shown(product) else { return Ok(Vec::new()) };
+            let rect = models.look(&shown.photo)?.rect(&shown.photo);
+            let asked = set.asked(product).into_iter();
+            let of =
+                |a: TwinPicture| case(product, [(&a.photo, a.rect), (&shown.photo, rect)], fusion, models);
+            let found = asked.map(of).collect::<Result<Vec<Option<Case>>, NetError>>()?;
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             watch(Progress { stage: "painting over", done, total: set.products() });
-            found
+            Ok(found)
         })
-        .collect();
+        .collect::<Result<Vec<_>, NetError>>()?;
     let all: Vec<Option<Case>> = cases.into_iter().flatten().collect();
     let cases: Vec<&Case> = all.iter().flatten().collect();
     let clusters = Clusters::new(cases.iter().map(|c| c.product), RESAMPLES, 1);
@@ -80,23 +80,28 @@ pub fn run(set: Twins, fusion: &Fusion, models: &Models, watch: Watch<'_>) -> Re
     })
 }
 
-fn case(product: u64, sides: [(&Photo, Rect); 2], fusion: &Fusion, models: &Models) -> Option<Case> {
+fn case(
+    product: u64,
+    sides: [(&Photo, Rect); 2],
+    fusion: &Fusion,
+    models: &Models,
+) -> Result<Option<Case>, NetError> {
     let [(photo, rect), (shown, shown_rect)] = sides;
-    let query = models.embedder.embed(photo, rect);
+    let query = models.embedder.embed(photo, rect)?;
     let tokens = |seen: &Embedded, rect, keep| {
         LocalFeatures::extract_inside(&seen.map, models.embedder.inside(rect), keep)
     };
-    let judge = |picture: &Photo| {
-        let seen = models.embedder.embed(picture, shown_rect);
+    let judge = |picture: &Photo| -> Result<_, NetError> {
+        let seen = models.embedder.embed(picture, shown_rect)?;
         let tokens = [tokens(&query, rect, MAX_TOKENS), tokens(&seen, shown_rect, STORED_TOKENS)];
         let (comparison, evidence) = judge(&query, &seen, &tokens);
-        (comparison, f64::from(fusion.log_odds(&evidence)))
+        Ok((comparison, f64::from(fusion.log_odds(&evidence))))
     };
-    let (comparison, before) = judge(shown);
+    let (comparison, before) = judge(shown)?;
     let crop = models.embedder.square(shown_rect);
     let parts: Vec<Rect> = comparison.parts.iter().map(|p| p.hit).collect();
     if parts.is_empty() {
-        return None;
+        return Ok(None);
     }
     let mut rng = ChaCha8Rng::seed_from_u64(product);
     let moved: Vec<Rect> = parts
@@ -107,12 +112,12 @@ fn case(product: u64, sides: [(&Photo, Rect); 2], fusion: &Fusion, models: &Mode
             ..*p
         })
         .collect();
-    let after = |rects: &[Rect]| judge(&painted_over(shown, crop, rects)).1;
-    Some(Case {
+    let after = |rects: &[Rect]| judge(&painted_over(shown, crop, rects)).map(|(_, odds)| odds);
+    Ok(Some(Case {
         product,
-        odds: [before, after(&parts), after(&moved)],
+        odds: [before, after(&parts)?, after(&moved)?],
         painted: f64::from(parts.iter().map(Rect::area).sum::<f32>().min(1.0)),
-    })
+    }))
 }
 
 fn judge(query: &Embedded, hit: &Embedded, tokens: &[LocalFeatures; 2]) -> (Comparison, Evidence) {

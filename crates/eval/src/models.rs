@@ -3,7 +3,7 @@ use crate::EvalError;
 use twinset_detect::{Detector, Garment, choose};
 use twinset_embed::Embedder;
 use twinset_local::Fusion;
-use twinset_nets::Package;
+use twinset_nets::{NetError, Package};
 use twinset_photo::{Photo, Rect};
 
 /// A detector with an embedder, and the packages they came from.
@@ -35,10 +35,10 @@ impl Models {
     }
 
     /// The garments of a photo and the one a search would use.
-    pub(crate) fn look(&self, photo: &Photo) -> Look {
-        let garments = self.detector.detect(photo);
+    pub(crate) fn look(&self, photo: &Photo) -> Result<Look, NetError> {
+        let garments = self.detector.detect(photo)?;
         let chosen = choose(&garments, photo.width() as f32, photo.height() as f32);
-        Look { garments, chosen }
+        Ok(Look { garments, chosen })
     }
 }
 

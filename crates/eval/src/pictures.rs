@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use twinset_dataset::{DataSet, Row};
+use twinset_nets::NetError;
 use twinset_photo::{Limits, Photo};
 
 /// A picture that could not be measured, with the reason.
@@ -54,12 +55,12 @@ impl Part {
 }
 
 /// Decodes `rows` on all cores and maps each photo through `see`; the order is kept. Only the results stay in
-/// memory. Pictures that cannot be read come back beside them.
+/// memory. Pictures that cannot be read, or that a model fails on, come back beside them.
 pub(crate) fn each<'a, T: Send>(
     rows: &[(&'a Part, &'a Row)],
     stage: &str,
     watch: Watch<'_>,
-    see: impl Fn(&'a Row, &Photo, f64) -> T + Sync,
+    see: impl Fn(&'a Row, &Photo, f64) -> Result<T, NetError> + Sync,
 ) -> (Vec<Option<T>>, Vec<Unreadable>) {
     let done = AtomicU64::new(0);
     let total = rows.len() as u64;
@@ -71,7 +72,7 @@ pub(crate) fn each<'a, T: Send>(
             let photo = part.decode(row);
             let decode_ms = start.elapsed().as_secs_f64() * 1e3;
             let seen = photo
-                .map(|photo| see(row, &photo, decode_ms))
+                .and_then(|photo| see(row, &photo, decode_ms).map_err(|e| e.to_string()))
                 .map_err(|reason| Unreadable { picture: part.name_of(row), reason });
             watch(Progress { stage, done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
             seen

@@ -17,6 +17,7 @@ use std::time::Instant;
 use twinset_dataset::Row;
 use twinset_embed::{Attributes, Embedder};
 use twinset_local::{Evidence, Fusion, LocalFeatures, palette_distance, pattern_agreement};
+use twinset_nets::NetError;
 use twinset_photo::{Photo, Rect};
 
 /// The `k` of recall at k.
@@ -49,6 +50,8 @@ pub struct Options {
     pub distractors: Vec<(PathBuf, Option<String>)>,
     /// What of a query is searched.
     pub query_box: QueryBox,
+    /// What of a gallery picture is embedded.
+    pub gallery_box: QueryBox,
     /// What counts as found.
     pub id: Id,
     /// Queries and gallery are the same pictures; a query never finds its own.
@@ -80,6 +83,7 @@ impl Options {
             query_views: Vec::new(),
             distractors: Vec::new(),
             query_box: QueryBox::Detected,
+            gallery_box: QueryBox::Detected,
             id: Id::ItemId,
             leave_one_out: false,
             rerank: true,
@@ -92,7 +96,7 @@ impl Options {
     }
 }
 
-/// What of a query photo is searched.
+/// What of a picture is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QueryBox {
@@ -433,22 +437,22 @@ impl<'a> Eyes<'a> {
         Ok(Self { models, random, options })
     }
 
-    fn describe(&self, photo: &Photo, rect: Rect, tokens: usize) -> Described {
+    fn describe(&self, photo: &Photo, rect: Rect, tokens: usize) -> Result<Described, NetError> {
         let start = Instant::now();
-        let embedded = self.models.embedder.embed(photo, rect);
+        let embedded = self.models.embedder.embed(photo, rect)?;
         let inside = self.models.embedder.inside(rect);
         let local = self.options.rerank.then(|| LocalFeatures::extract_inside(&embedded.map, inside, tokens));
         let embed_ms = ms(start);
-        let plain = self.options.baselines.iter().map(|baseline| match baseline {
-            Baseline::ColourHistogram => plain::colour_histogram(photo, rect),
-            Baseline::Hog => plain::hog(photo, rect),
-            Baseline::RawPixels => plain::raw_pixels(photo, rect),
-            Baseline::RandomWeights => {
-                self.random.as_ref().map_or_else(Vec::new, |random| random.embed(photo, rect).embedding)
-            }
+        let plain = self.options.baselines.iter().map(|baseline| match (baseline, &self.random) {
+            (Baseline::ColourHistogram, _) => Ok(plain::colour_histogram(photo, rect)),
+            (Baseline::Hog, _) => Ok(plain::hog(photo, rect)),
+            (Baseline::RawPixels, _) => Ok(plain::raw_pixels(photo, rect)),
+            (Baseline::RandomWeights, Some(random)) => random.embed(photo, rect).map(|seen| seen.embedding),
+            (Baseline::RandomWeights, None) => Ok(Vec::new()),
         });
+        let plain = plain.collect::<Result<_, _>>()?;
         let (embedding, attributes) = (embedded.embedding, embedded.attributes);
-        Described { embedding, local, attributes, plain: plain.collect(), embed_ms }
+        Ok(Described { embedding, local, attributes, plain, embed_ms })
     }
 }
 
@@ -496,14 +500,18 @@ impl Gallery {
                 rows.push((part, row));
             }
         }
-        let (seen, unreadable) = each(&rows, "gallery", watch, |_, photo, _| {
-            let rect = eyes.models.look(photo).rect(photo);
-            let mut seen = eyes.describe(photo, rect, TOKENS_KEPT);
+        let (seen, unreadable) = each(&rows, "gallery", watch, |row, photo, _| {
+            let rect = match options.gallery_box {
+                QueryBox::Detected => eyes.models.look(photo)?.rect(photo),
+                QueryBox::Given => row.boxes.first().map_or(photo.frame(), |b| b.rect),
+                QueryBox::None => photo.frame(),
+            };
+            let mut seen = eyes.describe(photo, rect, TOKENS_KEPT)?;
             if options.compact {
                 seen.local =
                     seen.local.and_then(|local| LocalFeatures::from_bytes(&local.to_compact_bytes()).ok());
             }
-            seen
+            Ok(seen)
         });
         let mut gallery = Self {
             pictures: Vec::new(),
@@ -597,11 +605,11 @@ fn ask(
     row: &Row,
     photo: &Photo,
     decode_ms: f64,
-) -> Outcome {
+) -> Result<Outcome, NetError> {
     let mut times = Times { decode: decode_ms, ..Times::default() };
     let given = row.boxes.first().map(|b| b.rect);
     let start = Instant::now();
-    let look = eyes.models.look(photo);
+    let look = eyes.models.look(photo)?;
     times.detect = ms(start);
     let rect = match options.query_box {
         QueryBox::None => photo.frame(),
@@ -609,7 +617,7 @@ fn ask(
         QueryBox::Detected => look.rect(photo),
     };
     let target_iou = given.map(|given| look.chosen().map_or(0.0, |g| g.rect.iou(&given)));
-    let query = eyes.describe(photo, rect, usize::MAX);
+    let query = eyes.describe(photo, rect, usize::MAX)?;
     times.embed = query.embed_ms;
 
     // A query must not find the very photograph it is or was made from, where that is not the question.
@@ -659,7 +667,7 @@ fn ask(
         let scores = similarities(&|picture| dot(&query.plain[i], &picture.plain[i]));
         gallery.shelf.mark(&gallery.shelf.rank(&scores), wanted)
     });
-    Outcome {
+    Ok(Outcome {
         name: name.to_owned(),
         product: row.product().to_owned(),
         view: row.view.clone(),
@@ -676,7 +684,7 @@ fn ask(
         rect,
         hits: places[..places.len().min(HITS_TOLD)].to_vec(),
         times,
-    }
+    })
 }
 
 /// Compares the best pictures part by part and scores all; what was not compared stays behind what was. Returns the

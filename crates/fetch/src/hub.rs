@@ -30,8 +30,13 @@ pub enum HubError {
     BadId(String),
     #[error("'{0}' is no revision; it is a branch, a tag or a commit")]
     BadRevision(String),
-    #[error("{base} has no model '{id}' at revision '{revision}', or does not show it to everybody")]
-    NoSuchModel { base: String, id: String, revision: String },
+    #[error("{base} has no model '{id}' at revision '{revision}', or does not show it to {whom}")]
+    NoSuchModel { base: String, id: String, revision: String, whom: &'static str },
+    #[error(
+        "{base} gives {path} of '{id}' only to those who have accepted its terms; accept them there, and set HF_TOKEN \
+         to a token of that account"
+    )]
+    Gated { base: String, id: String, path: String },
     #[error("the hub's list of files cannot be read: {0}")]
     BadList(String),
     #[error(
@@ -81,6 +86,7 @@ pub enum FileDigest {
 pub struct Hub {
     base: String,
     fetcher: Fetcher,
+    whom: &'static str,
 }
 
 #[derive(Deserialize)]
@@ -120,7 +126,11 @@ impl Hub {
     /// The hub at `base`, such as `https://huggingface.co`.
     #[must_use]
     pub fn new(base: &str, policy: Policy) -> Self {
-        Self { base: base.trim_end_matches('/').into(), fetcher: Fetcher::new(policy) }
+        let whom = match policy.bearer {
+            Some(_) => "the owner of this HF_TOKEN",
+            None => "everybody; a token in HF_TOKEN is shown to the hub",
+        };
+        Self { base: base.trim_end_matches('/').into(), fetcher: Fetcher::new(policy), whom }
     }
 
     /// What a revision of a model consists of.
@@ -148,7 +158,7 @@ impl Hub {
             Ok(None) => return Err(HubError::BadList("an empty answer".into())),
             Err(FetchError::Status { status: 401 | 403 | 404 }) => {
                 let (base, id, revision) = (self.base.clone(), id.into(), revision.into());
-                return Err(HubError::NoSuchModel { base, id, revision });
+                return Err(HubError::NoSuchModel { base, id, revision, whom: self.whom });
             }
             Err(source) => return Err(HubError::Fetch { path: id.into(), source }),
         };
@@ -254,6 +264,10 @@ impl Hub {
                 // There is nothing behind what we have: it is not the file that was announced.
                 Err(FetchError::Status { status: 416 }) => {
                     let _ = std::fs::remove_file(&aside);
+                }
+                Err(FetchError::Status { status: 401 | 403 }) => {
+                    let (base, id) = (self.base.clone(), id.into());
+                    return Err(HubError::Gated { base, id, path: file.path.clone() });
                 }
                 Err(error) if error.may_pass() => trouble = error,
                 Err(error) => return Err(failed(error)),

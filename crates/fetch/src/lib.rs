@@ -12,7 +12,7 @@ mod hosts;
 mod hub;
 
 pub use error::FetchError;
-pub use fetcher::{Body, Fetcher, Policy, Reply, Validators};
+pub use fetcher::{Bearer, Body, Fetcher, Policy, Reply, Validators};
 pub use guard::{Net, is_public};
 pub use hub::{FileDigest, Hub, HubError, HubFile, Revision};
 

@@ -72,13 +72,9 @@ impl BroughtEmbedder {
         let projection = (0..LOCAL_DIM * width).map(|_| signed_unit(&mut state)).collect();
         let net = Self { graph, projection, reader: reader.transpose()?, plan };
         let side = net.plan.side as u32;
-        let out = net.try_run(&Photo::new(side, side, vec![128; (side * side * 3) as usize]))?;
-        if out.embedding.len() != net.plan.dim {
-            let (found, dim) = (out.embedding.len(), net.plan.dim);
-            return Err(NetError::Unusable(format!("its vectors have {found} numbers, the card says {dim}")));
-        }
-        if net.reads_words() {
-            net.read("a red dress")?;
+        net.look(&Photo::new(side, side, vec![128; (side * side * 3) as usize]))?;
+        if let Some(reader) = &net.reader {
+            net.read_by(reader, "a red dress")?;
         }
         Ok(net)
     }
@@ -103,15 +99,16 @@ impl BroughtEmbedder {
 
     /// Runs over one crop of `side` x `side` pixels. Without tokens the map has one place, of zeros.
     ///
+    /// # Errors
+    /// [`NetError::Failed`]: a graph may do on one crop what it did not do when it was opened.
+    ///
     /// # Panics
-    /// If the crop has another size, or the graph fails on this crop although it ran when it was opened: a network
-    /// without branches on its data does not.
-    #[must_use]
-    pub fn run(&self, crop: &Photo) -> EmbedderOutput {
-        self.try_run(crop).unwrap_or_else(|error| panic!("a brought model ran before and fails now: {error}"))
+    /// If the crop has another size.
+    pub fn run(&self, crop: &Photo) -> Result<EmbedderOutput, NetError> {
+        self.look(crop).map_err(|error| error.on_this("picture"))
     }
 
-    fn try_run(&self, crop: &Photo) -> Result<EmbedderOutput, NetError> {
+    fn look(&self, crop: &Photo) -> Result<EmbedderOutput, NetError> {
         let plan = &self.plan;
         let mut wanted = vec![plan.output.as_str()];
         if let Some(tokens) = plan.tokens.as_ref().filter(|tokens| tokens.output != plan.output) {
@@ -129,6 +126,10 @@ impl BroughtEmbedder {
             }
         };
         let embedding = pooled(whole, plan.pool)?;
+        if embedding.len() != plan.dim {
+            let (found, dim) = (embedding.len(), plan.dim);
+            return Err(NetError::Unusable(format!("its vectors have {found} numbers, the card says {dim}")));
+        }
         Ok(EmbedderOutput { embedding, category: Vec::new(), pattern: Vec::new(), local })
     }
 
@@ -165,10 +166,14 @@ impl BroughtEmbedder {
     /// The vector of a text, not normalised, `dim` long.
     ///
     /// # Errors
-    /// There is no text tower, or it cannot read this.
+    /// There is no text tower, or [`NetError::Failed`]: it cannot read this.
     pub fn read(&self, text: &str) -> Result<Vec<f32>, NetError> {
         let none = || NetError::Unusable("it has no text tower, so it reads no words".into());
-        let Reader { tower, own, words } = self.reader.as_ref().ok_or_else(none)?;
+        self.read_by(self.reader.as_ref().ok_or_else(none)?, text).map_err(|error| error.on_this("text"))
+    }
+
+    fn read_by(&self, reader: &Reader, text: &str) -> Result<Vec<f32>, NetError> {
+        let Reader { tower, own, words } = reader;
         let (ids, mask) = words.ids(text)?;
         let mut inputs = vec![(tower.ids.as_str(), Array::int(&[1, tower.length], ids))];
         inputs.extend(tower.mask.as_deref().map(|name| (name, Array::int(&[1, tower.length], mask))));
@@ -221,8 +226,7 @@ impl BroughtDetector {
             [Some(plan.pixels.input.as_str()), plan.size.as_deref()].into_iter().flatten().collect();
         let net = Self { graph: open(file(package, MODEL), &given, take)?, plan };
         let side = net.plan.side as u32;
-        let found = net.try_run(&Photo::new(side, side, vec![128; (side * side * 3) as usize]))?;
-        fits(net.plan.boxes, &found)?;
+        net.look(&Photo::new(side, side, vec![128; (side * side * 3) as usize]))?;
         Ok(net)
     }
 
@@ -241,21 +245,24 @@ impl BroughtDetector {
     /// Runs over one photo of `side` x `side` pixels; the outputs as [`Boxes`] says, with boxes in pixels of that
     /// photo where they are not in 0..=1.
     ///
+    /// # Errors
+    /// As [`BroughtEmbedder::run`].
+    ///
     /// # Panics
     /// As [`BroughtEmbedder::run`].
-    #[must_use]
-    pub fn run(&self, photo: &Photo) -> Vec<Array> {
-        self.try_run(photo)
-            .unwrap_or_else(|error| panic!("a brought model ran before and fails now: {error}"))
+    pub fn run(&self, photo: &Photo) -> Result<Vec<Array>, NetError> {
+        self.look(photo).map_err(|error| error.on_this("picture"))
     }
 
-    fn try_run(&self, photo: &Photo) -> Result<Vec<Array>, NetError> {
+    fn look(&self, photo: &Photo) -> Result<Vec<Array>, NetError> {
         let plan = &self.plan;
         let mut inputs = vec![(plan.pixels.input.as_str(), picture(photo, plan.side, &plan.pixels))];
         let side = plan.side as i64;
         inputs.extend(plan.size.as_deref().map(|name| (name, Array::int(&[1, 2], vec![side, side]))));
         let outputs: Vec<&str> = plan.outputs.iter().map(String::as_str).collect();
-        Ok(self.graph.run(&inputs, &outputs)?)
+        let found = self.graph.run(&inputs, &outputs)?;
+        fits(plan.boxes, &found)?;
+        Ok(found)
     }
 }
 

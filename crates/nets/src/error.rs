@@ -64,6 +64,16 @@ pub enum NetError {
     /// A brought model that runs, but gives nothing that a search could use.
     #[error("the model cannot be used: {0}")]
     Unusable(String),
+    /// A brought model that ran before, and not on this.
+    #[error(
+        "the model failed on this {on}: {reason}; if it often does, take another into use (`twinset model use`)"
+    )]
+    Failed {
+        /// `picture` or `text`.
+        on: &'static str,
+        /// What it or its engine says.
+        reason: String,
+    },
     /// A brought model was refused in the process that read it first.
     #[error("the model is refused: {0}")]
     Refused(String),
@@ -78,4 +88,11 @@ pub enum NetError {
     /// A weight is NaN or infinite (also: too large for f16 when saving).
     #[error("tensor {0:?} holds a number that is not finite; the training run that made it has diverged")]
     NotFinite(String),
+}
+
+impl NetError {
+    /// What a model at work says, told as a failure on what it was given.
+    pub(crate) fn on_this(self, on: &'static str) -> Self {
+        Self::Failed { on, reason: self.to_string() }
+    }
 }

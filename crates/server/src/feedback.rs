@@ -28,6 +28,8 @@ const DAY_MS: u64 = 24 * 3600 * 1000;
 const RETENTION_DAYS: u32 = 365;
 /// Searches that are remembered, so that their feedback is known to be theirs.
 const SEARCHES: usize = 10_000;
+/// Results that are kept of a search with feedback: what stands further down teaches nothing.
+const SHOWN: usize = 100;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS salt(one INTEGER PRIMARY KEY CHECK (one = 1), salt BLOB NOT NULL CHECK (length(salt) = 32)) STRICT;
@@ -46,6 +48,13 @@ CREATE TABLE IF NOT EXISTS events(
 CREATE INDEX IF NOT EXISTS events_by_who ON events(who, at_ms);
 CREATE INDEX IF NOT EXISTS events_by_age ON events(at_ms);
 CREATE UNIQUE INDEX IF NOT EXISTS events_once ON events(who, search, product, kind);
+CREATE TABLE IF NOT EXISTS searches(
+    search   TEXT PRIMARY KEY,
+    at_ms    INTEGER NOT NULL,
+    photo    TEXT,
+    shown    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS searches_by_age ON searches(at_ms);
 ";
 
 /// What was done with a result.
@@ -107,9 +116,16 @@ pub(crate) struct Exported {
     search: String,
     /// The product that was searched with; null if it was a photo.
     query_product: Option<String>,
+    /// Content hash (BLAKE3, hex) of the photo that was searched with: the name that it has for training, where the shop
+    /// keeps it. The photo itself is not kept here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    photo: Option<String>,
     product: String,
     image: Option<String>,
     rank: Option<u32>,
+    /// Products of that answer, best first, at most 100.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shown: Vec<String>,
     /// Tells users apart, and not who they are; null for those who were not named.
     user: Option<String>,
     /// This server answered that search with that product.
@@ -142,6 +158,8 @@ pub(crate) struct Asked {
     pub(crate) catalogue: String,
     /// The product that was searched with.
     pub(crate) product: Option<String>,
+    /// Content hash of the photo that was searched with.
+    pub(crate) photo: Option<String>,
     /// Products of the answer, best first.
     pub(crate) shown: Vec<String>,
 }
@@ -207,6 +225,7 @@ impl Feedback {
             let transaction = database.transaction()?;
             let oldest = now.saturating_sub(u64::from(retention_days.unwrap_or(RETENTION_DAYS)) * DAY_MS);
             transaction.prepare_cached("DELETE FROM events WHERE at_ms < ?")?.execute([oldest as i64])?;
+            transaction.prepare_cached("DELETE FROM searches WHERE at_ms < ?")?.execute([oldest as i64])?;
             let mut fate = Fate::default();
             for (event, asked) in events {
                 let who = self.who(event.user.as_deref());
@@ -229,9 +248,19 @@ impl Feedback {
                          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     )?
                     .execute(row)?;
-                match kept {
-                    0 => fate.repeated += 1,
-                    _ => fate.accepted += 1,
+                if kept == 0 {
+                    fate.repeated += 1;
+                    continue;
+                }
+                fate.accepted += 1;
+                if let Some(asked) = asked {
+                    let shown = &asked.shown[..asked.shown.len().min(SHOWN)];
+                    let shown = serde_json::Value::from(shown).to_string();
+                    transaction
+                        .prepare_cached(
+                            "INSERT OR IGNORE INTO searches(search, at_ms, photo, shown) VALUES (?, ?, ?, ?)",
+                        )?
+                        .execute(params![event.search, now as i64, asked.photo, shown])?;
                 }
             }
             transaction.commit()?;
@@ -244,13 +273,14 @@ impl Feedback {
         let nobody = self.who(None);
         self.with(|database| {
             let mut query = database.prepare_cached(
-                "SELECT event, at_ms, kind, search, query, product, image, rank, seen, who, \
-                 (SELECT count(*) FROM events o WHERE o.who = events.who) \
-                 FROM events WHERE event > ? ORDER BY event LIMIT ?",
+                "SELECT event, events.at_ms, kind, search, query, product, image, rank, seen, who, \
+                 (SELECT count(*) FROM events o WHERE o.who = events.who), photo, shown \
+                 FROM events LEFT JOIN searches USING (search) WHERE event > ? ORDER BY event LIMIT ?",
             )?;
             let rows = query.query_map(params![after as i64, limit as i64], |row| {
                 let (who, count): (Vec<u8>, i64) = (row.get(9)?, row.get(10)?);
                 let named = who != nobody;
+                let shown: Option<String> = row.get(12)?;
                 let full = if named { FULL_WEIGHT } else { FULL_WEIGHT * CROWD as f64 };
                 Ok(Exported {
                     event: row.get::<_, i64>(0)? as u64,
@@ -258,9 +288,11 @@ impl Feedback {
                     kind: row.get(2)?,
                     search: row.get(3)?,
                     query_product: row.get(4)?,
+                    photo: row.get(11)?,
                     product: row.get(5)?,
                     image: row.get(6)?,
                     rank: row.get(7)?,
+                    shown: shown.and_then(|list| serde_json::from_str(&list).ok()).unwrap_or_default(),
                     seen: row.get(8)?,
                     user: named.then(|| who.iter().map(|byte| format!("{byte:02x}")).collect()),
                     weight: (full / count.max(1) as f64).min(1.0),
@@ -295,7 +327,8 @@ mod tests {
             rank: Some(1),
             user: user.map(str::to_owned),
         };
-        let asked = Asked { catalogue: "main".into(), product: None, shown: vec!["p0".into()] };
+        let shown = vec!["p0".into()];
+        let asked = Asked { catalogue: "main".into(), product: None, photo: Some("f0".into()), shown };
         (event, Some(asked))
     }
 
@@ -309,6 +342,7 @@ mod tests {
         let quiet = [event(Some("quiet"), "p0"), event(Some("quiet"), "p0"), event(None, "p0")];
         assert_eq!(feedback.add(&quiet, None).expect("kept"), Fate { accepted: 2, repeated: 1, capped: 0 });
         let all = feedback.export(0, 1000).expect("read");
+        assert!(all.iter().all(|event| event.shown == ["p0"] && event.photo.as_deref() == Some("f0")));
         let weight = |user: &Exported| (user.weight * 100.0).round();
         let (loud, quiet) = (&all[0], &all[EVENTS_A_DAY as usize]);
         assert_eq!((weight(loud), weight(quiet)), (10.0, 100.0));
@@ -333,5 +367,10 @@ mod tests {
         feedback.with(|database| database.execute("UPDATE events SET at_ms = 0", [])).expect("aged");
         feedback.add(&[], Some(30)).expect("swept");
         assert!(feedback.export(0, 10).expect("read").is_empty());
+        feedback.with(|database| database.execute("UPDATE searches SET at_ms = 0", [])).expect("aged");
+        feedback.add(&[], Some(30)).expect("swept");
+        let searches =
+            feedback.with(|d| d.query_row("SELECT count(*) FROM searches", [], |r| r.get::<_, i64>(0)));
+        assert_eq!(searches.expect("counted"), 0);
     }
 }

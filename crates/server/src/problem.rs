@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use twinset_catalogue::{CatalogueError, FilterError};
 use twinset_engine::EngineError;
+use twinset_nets::NetError;
 use twinset_photo::{Fault, PhotoError};
 use utoipa::ToSchema;
 
@@ -92,6 +93,8 @@ codes! {
         "Set `content-type` to what the body is; /docs lists the kinds for each address.";
     PICTURE_UNREADABLE "picture_unreadable" 422 false, "The picture cannot be read",
         "It is damaged, cut short, or of a rare variant. Open it in a picture editor and save it anew.";
+    MODEL_FAILED "model_failed" 422 false, "The model in use failed on this",
+        "Another photo or other words may do. The log of the server says why; the operator can take another model into use, or go back to the one before.";
     SYNC_FAILED "sync_failed" 422 false, "The feed could not be synced",
         "`detail` says why. What was written before stays; the next run goes on from there.";
     TRAINING_FAILED "training_failed" 422 false, "The training came to nothing",
@@ -304,6 +307,11 @@ impl From<EngineError> for Problem {
             E::Closed => Self::new(&BUSY, error.to_string()),
             E::SyncRuns { .. } => Self::new(&CONFLICT, error.to_string()),
             E::Feed(_) | E::Fetch(_) => Self::new(&SYNC_FAILED, error.to_string()),
+            E::Model(NetError::Failed { on, .. }) => {
+                // The reason may name files of this machine.
+                tracing::error!(%error, "a brought model failed");
+                Self::new(&MODEL_FAILED, format!("the model in use failed on this {on}; the log says why"))
+            }
             E::Index(_) | E::Model(_) | E::Disk { .. } => Self::internal(&error),
         }
     }

@@ -20,12 +20,17 @@ pub enum TrainError {
     Labels { path: PathBuf, bad: usize, rows: usize, first: String },
     #[error("{path}: of the first {tried} training pictures none can be decoded")]
     NoPictures { path: PathBuf, tried: usize },
-    #[error("teacher features {path}: {reason}; make them again with bench/teachers/features.py")]
+    #[error("teacher features {path}: {reason}; delete their folder and have them made again")]
     Teacher { path: PathBuf, reason: String },
     #[error(
-        "{path}, line {line}: {reason}; a click log has one JSON object a line (docs/formats/click-log.md)"
+        "{path}, line {line}: {reason}; a click log has one JSON object a line, or is Parquet (docs/formats/click-log.md)"
     )]
     Clicks { path: PathBuf, line: usize, reason: String },
+    #[error(
+        "{path} is a Parquet file, which this program was built without; build it with `cargo build --release \
+             --features parquet`, or give the log as one JSON object a line"
+    )]
+    NoParquet { path: PathBuf },
     #[error(
         "no search of {path} ({clicks} believed clicks) names a photo and a listing of the given data; give --data \
              folders whose files, variant_id or item_id are what the log calls `photo`, `query_product` and `product`"
@@ -43,6 +48,8 @@ pub enum TrainError {
     RunExists { path: PathBuf },
     #[error("{path} was begun with other data; give the same --data, or start another --run")]
     OtherData { path: PathBuf },
+    #[error("stopped")]
+    Stopped,
     #[error("{path}: {reason}")]
     Config { path: PathBuf, reason: String },
     #[error("another process of this training has failed and tells why; start all again with --resume")]

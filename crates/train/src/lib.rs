@@ -25,6 +25,7 @@ mod proxies;
 mod run;
 mod sources;
 mod stock;
+mod teach;
 mod teacher;
 mod trunk;
 
@@ -41,6 +42,7 @@ pub use learn_detector::{find_detector_rate, run_detector};
 pub use learn_embedder::{find_embedder_rate, run_embedder};
 pub use proxies::Loss;
 pub use run::{Progress, RateSearch, TrainOptions};
+pub use teach::{Taught, teach};
 
 /// Categories of garments, everywhere the same. `outfit` is a person with all that is worn.
 pub const CATEGORIES: [&str; 17] = [

@@ -41,7 +41,7 @@ pub struct TrainOptions {
     pub grounds: Vec<PathBuf>,
     /// Click log whose virtual ids take the place of the sets' own ids, or that triplets come from.
     pub clicks: Option<PathBuf>,
-    /// Folder of teacher features (`bench/teachers/features.py`).
+    /// Folder of teacher features ([`teach`](crate::teach()), or `bench/teachers/features.py`).
     pub teacher: Option<PathBuf>,
     /// Package that the network starts from; by chance without one.
     pub init: Option<PathBuf>,
@@ -235,7 +235,11 @@ fn first_of<T: Default>(
     crew: &dyn Crew,
     work: impl FnOnce() -> Result<T, TrainError>,
 ) -> Result<T, TrainError> {
-    let done = if crew.rank() == 0 { work() } else { Ok(T::default()) };
+    together(crew, if crew.rank() == 0 { work() } else { Ok(T::default()) })
+}
+
+/// What each of a crew did for itself: one that failed takes all along, or they would wait for it.
+fn together<T>(crew: &dyn Crew, done: Result<T, TrainError>) -> Result<T, TrainError> {
     if crew.size() > 1 && crew.any(done.is_err()) && done.is_ok() {
         return Err(TrainError::OtherProcess);
     }
@@ -251,21 +255,23 @@ pub(crate) fn train_in<B: Send>(
 ) -> Result<(), TrainError> {
     let checkpoint = run.folder.join("checkpoint.safetensors");
     first_of(crew, || prepare(options, run))?;
-    let (mut params, mut arena) = start(options)?;
+    let (mut params, mut arena) = together(crew, start(options))?;
     if checkpoint.exists() {
-        let (saved, state) = Params::load(&checkpoint)?;
+        let (saved, state) = together(crew, Params::load(&checkpoint))?;
         params = saved;
         learner.restore(state);
     }
     let accumulate = options.accumulate.max(1);
     let ahead = crew.rank() * options.batch;
-    if params.steps() == 0 && crew.rank() == 0 {
-        let batch = maker.batch(options.steps.saturating_sub(1) * accumulate, 0)?;
-        let sheet = contact_sheet(maker, &batch, 0..usize::MAX);
-        replace_file(&run.folder.join("samples.png"), &twinset_photo::encode_png(&sheet))?;
+    if params.steps() == 0 {
+        first_of(crew, || {
+            let batch = maker.batch(options.steps.saturating_sub(1) * accumulate, 0)?;
+            let sheet = contact_sheet(maker, &batch, 0..usize::MAX);
+            replace_file(&run.folder.join("samples.png"), &twinset_photo::encode_png(&sheet))
+        })?;
     }
-    let mut metrics = (crew.rank() == 0).then(|| Metrics::open(run.folder, params.steps())).transpose()?;
-    let mut best = Best::open(run.folder)?;
+    let mut metrics = first_of(crew, || Metrics::open(run.folder, params.steps()).map(Some))?;
+    let mut best = together(crew, Best::open(run.folder))?;
     let first = params.steps();
     std::thread::scope(|scope| {
         // Batches are made ahead while a step is computed; the channel holds the maker back.
@@ -286,7 +292,7 @@ pub(crate) fn train_in<B: Send>(
             let mut last = None;
             for _ in 0..accumulate {
                 let Ok(batch) = receive.recv() else { break };
-                let batch = batch?;
+                let batch = together(crew, batch)?;
                 let pass = Pass::on_host(&mut params, &mut arena, crew);
                 let (loss, parts) = learner.loss(&pass, &batch);
                 let parts = std::iter::once(("loss", loss.clone())).chain(parts);
@@ -333,10 +339,10 @@ pub(crate) fn train_in<B: Send>(
                 let mut now =
                     Progress { step, steps: options.steps, losses, learning_rate, pictures_per_second };
                 share_losses(crew, &mut now);
-                if let Some(metrics) = &mut metrics {
-                    metrics.write(&now)?;
+                first_of(crew, || {
                     (run.progress)(&now);
-                }
+                    metrics.as_mut().map_or(Ok(()), |metrics| metrics.write(&now))
+                })?;
                 clock = Instant::now();
             }
             let stopping = crew.any(run.stop.load(Ordering::Relaxed));

@@ -20,6 +20,7 @@ use crate::{
     live::Place,
     losses::Label,
     run::TrainOptions,
+    teach::SIDE_MIN,
     teacher::{Lesson, Teacher},
 };
 
@@ -244,7 +245,7 @@ impl Sources {
             // The teacher numbered the boxes that are large enough for it.
             let mut number = 0;
             for (b, rect) in boxes.into_iter().enumerate() {
-                if rect.is_some_and(|r| r.w.min(r.h) < 24.0) {
+                if rect.is_some_and(|r| r.w.min(r.h) < SIDE_MIN) {
                     continue;
                 }
                 let text = if street { row.boxes[b].label() } else { &row.category };

@@ -89,9 +89,9 @@ fn embed(vision: &Vision, set: &DataSet, row: &Row, region: BoxOf) -> Result<Vec
         BoxOf::None => photo.frame(),
         BoxOf::Given => row.boxes.first().map_or(photo.frame(), |b| b.rect),
         BoxOf::Detected => {
-            let seen = vision.see(&photo);
+            let seen = vision.see(&photo).map_err(|e| e.to_string())?;
             seen.chosen.map_or(photo.frame(), |i| seen.garments[i].rect)
         }
     };
-    Ok(vision.describe(&photo, rect).embedding)
+    Ok(vision.describe(&photo, rect).map_err(|e| e.to_string())?.embedding)
 }

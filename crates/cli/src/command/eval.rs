@@ -1,8 +1,8 @@
-//! `twinset eval retrieval|twins|evidence|copies|detection|category|audit|index|clicks`
+//! `twinset eval retrieval|public|twins|evidence|copies|detection|category|audit|index|clicks`
 
 use crate::args::{
-    BoxOf, Eval, EvalAudit, EvalCopies, EvalData, EvalEvidence, EvalIndex, EvalRetrieval, EvalTwins,
-    IdColumn, IndexKind, MetricName, Models,
+    BoxOf, Eval, EvalAudit, EvalCopies, EvalData, EvalEvidence, EvalIndex, EvalPublic, EvalRetrieval,
+    EvalTwins, IdColumn, IndexKind, MetricName, Models,
 };
 use crate::failure::{Done, WrongUse};
 use crate::progress::Progress;
@@ -10,6 +10,7 @@ use crate::session;
 use crate::ui::{Ui, table};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
+use twinset_dataset::{DataSet, PublicSet};
 use twinset_eval::retrieval::{Baseline, Id, QueryBox, Recall, Scores};
 use twinset_eval::{
     Figure, Unreadable, audit, category, copies, detection, evidence, index, retrieval, twins,
@@ -21,6 +22,7 @@ use twinset_synth::Twins;
 pub(crate) fn run(args: &Eval, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
     match args {
         Eval::Retrieval(args) => eval_retrieval(args, home, ui),
+        Eval::Public(args) => eval_public(args, ui),
         Eval::Twins(args) => eval_twins(args, ui),
         Eval::Evidence(args) => eval_evidence(args, ui),
         Eval::Copies(args) => eval_copies(args, ui),
@@ -62,10 +64,6 @@ fn eval_retrieval(args: &EvalRetrieval, home: Option<&Path>, ui: &Ui) -> anyhow:
         Some(path) => path.clone(),
         None => default_list(home)?,
     };
-    let baselines = match args.baselines.as_slice() {
-        [none] if none == "none" => Vec::new(),
-        names => names.iter().map(|name| baseline(name)).collect::<anyhow::Result<_>>()?,
-    };
     let options = retrieval::Options {
         query_split: args.query_split.clone(),
         gallery_split: args.gallery_split.clone(),
@@ -73,11 +71,8 @@ fn eval_retrieval(args: &EvalRetrieval, home: Option<&Path>, ui: &Ui) -> anyhow:
         query_views: args.query_view.clone(),
         fusion: args.fusion.as_deref().map(fusion).transpose()?,
         distractors: args.distractors.iter().map(|text| dir_and_split(text)).collect(),
-        query_box: match args.query_box {
-            BoxOf::None => QueryBox::None,
-            BoxOf::Given => QueryBox::Given,
-            BoxOf::Detected => QueryBox::Detected,
-        },
+        query_box: looked_at(args.query_box),
+        gallery_box: looked_at(args.gallery_box),
         id: match args.id {
             IdColumn::ItemId => Id::ItemId,
             IdColumn::VariantId => Id::VariantId,
@@ -86,7 +81,7 @@ fn eval_retrieval(args: &EvalRetrieval, home: Option<&Path>, ui: &Ui) -> anyhow:
         leave_one_out: args.leave_one_out,
         rerank: !args.no_rerank,
         compact: args.compact_features,
-        baselines,
+        baselines: baselines(&args.baselines)?,
         per_query: Some(per_query),
         seed: args.seed,
         ..retrieval::Options::new(args.queries.clone(), args.gallery.clone())
@@ -96,6 +91,107 @@ fn eval_retrieval(args: &EvalRetrieval, home: Option<&Path>, ui: &Ui) -> anyhow:
     list(&report.unreadable, ui);
     ui.answer(&report, || told(&report, ui))?;
     Ok(Done::rejecting(report.unreadable.len()))
+}
+
+fn looked_at(region: BoxOf) -> QueryBox {
+    match region {
+        BoxOf::None => QueryBox::None,
+        BoxOf::Given => QueryBox::Given,
+        BoxOf::Detected => QueryBox::Detected,
+    }
+}
+
+fn baselines(names: &[String]) -> anyhow::Result<Vec<Baseline>> {
+    match names {
+        [none] if none == "none" => Ok(Vec::new()),
+        names => names.iter().map(|name| baseline(name)).collect(),
+    }
+}
+
+/// What is measured of a public data set.
+#[derive(serde::Serialize)]
+struct Public {
+    set: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detection: Option<detection::Report>,
+    retrieval: retrieval::Report,
+}
+
+/// By the protocols of the sets' makers: who asks, who answers, and whether boxes are given.
+fn eval_public(args: &EvalPublic, ui: &Ui) -> anyhow::Result<Done> {
+    let split = |name: &str| Some(name.to_owned());
+    let set = args.set;
+    // The training part of this one is half a million files that nobody asks for here.
+    let validation = args.folder.join("validation");
+    let folder =
+        if set == PublicSet::DeepFashion2 && validation.is_dir() { &validation } else { &args.folder };
+    let data = set.address(folder);
+    let all = retrieval::Options {
+        rerank: !args.no_rerank,
+        baselines: baselines(&args.baselines)?,
+        per_query: args.per_query.clone(),
+        seed: args.seed,
+        ..retrieval::Options::new(data.clone(), vec![data.clone()])
+    };
+    let options = match set {
+        PublicSet::InShop => retrieval::Options {
+            query_split: split("query"),
+            gallery_split: split("gallery"),
+            query_box: QueryBox::Given,
+            gallery_box: QueryBox::Given,
+            ..all
+        },
+        PublicSet::ConsumerToShop => retrieval::Options {
+            query_split: split("test"),
+            gallery_split: split("test"),
+            query_views: vec!["consumer".into()],
+            gallery_views: vec!["shop".into()],
+            query_box: QueryBox::Given,
+            gallery_box: QueryBox::Given,
+            ..all
+        },
+        PublicSet::DeepFashion2 => retrieval::Options {
+            query_split: split("query"),
+            gallery_split: split("gallery"),
+            query_box: QueryBox::Given,
+            gallery_box: QueryBox::Given,
+            ..all
+        },
+        PublicSet::StanfordOnlineProducts => retrieval::Options {
+            query_split: split("test"),
+            leave_one_out: true,
+            gallery: Vec::new(),
+            query_box: QueryBox::None,
+            gallery_box: QueryBox::None,
+            ..all
+        },
+        // The nearest neighbour's class: what is first found is the answer.
+        PublicSet::GroceryStore => retrieval::Options {
+            query_split: split("test"),
+            gallery_split: split("train"),
+            query_box: QueryBox::None,
+            gallery_box: QueryBox::None,
+            ..all
+        },
+    };
+    // Before the models are made ready: whether there is anything to measure shows at once.
+    let rows = DataSet::open(&data)?.rows().len();
+    ui.note(format_args!("{}: {rows} rows", set.name()));
+    let models = models(&args.models)?;
+    let detected = (set == PublicSet::DeepFashion2).then(|| {
+        let options = detection::Options { data: data.clone(), split: split("validation"), seed: args.seed };
+        watched(ui, "images", |watch| detection::run(&options, &models, watch))
+    });
+    let detected = detected.transpose()?;
+    let found = watched(ui, "pictures", |watch| retrieval::run(&options, &models, watch))?;
+    let missing = detected.iter().flat_map(|d| &d.unreadable).chain(&found.unreadable).count();
+    list(detected.as_ref().map_or(&[], |d| &d.unreadable[..]), ui);
+    list(&found.unreadable, ui);
+    let report = Public { set: set.name(), detection: detected, retrieval: found };
+    ui.answer(&report, || {
+        report.detection.as_ref().map_or_else(String::new, told_of_boxes) + &told(&report.retrieval, ui)
+    })?;
+    Ok(Done::rejecting(missing))
 }
 
 fn told(report: &retrieval::Report, ui: &Ui) -> String {
@@ -273,30 +369,32 @@ fn eval_detection(args: &EvalData, ui: &Ui) -> anyhow::Result<Done> {
     let models = models(&args.models)?;
     let report = watched(ui, "images", |watch| detection::run(&options, &models, watch))?;
     list(&report.unreadable, ui);
-    ui.answer(&report, || {
-        let main = |name: &str| figure(report.intervals.get(name).copied());
-        let mut text = format!(
-            "{} images, {} boxes, {:.1} ms an image\nAP {}  AP50 {}  AP75 {}\n",
-            report.images,
-            report.boxes,
-            report.ms_per_image,
-            main("ap"),
-            main("ap50"),
-            main("ap75")
-        );
-        text += &format!(
-            "whatever the category: AP50 {}  recall {}\n",
-            main("class_agnostic_ap50"),
-            main("class_agnostic_recall50")
-        );
-        let head = ["", "boxes", "AP", "AP50", "AP75", "recall"].map(str::to_owned).to_vec();
-        let row = |(name, s): (&String, &detection::CategoryScores)| {
-            let numbers = [s.ap, s.ap50, s.ap75, s.recall50].map(|v| format!("{v:.3}"));
-            [vec![name.clone(), s.boxes.to_string()], numbers.to_vec()].concat()
-        };
-        text + &table(&std::iter::once(head).chain(report.per_category.iter().map(row)).collect::<Vec<_>>())
-    })?;
+    ui.answer(&report, || told_of_boxes(&report))?;
     Ok(Done::rejecting(report.unreadable.len()))
+}
+
+fn told_of_boxes(report: &detection::Report) -> String {
+    let main = |name: &str| figure(report.intervals.get(name).copied());
+    let mut text = format!(
+        "{} images, {} boxes, {:.1} ms an image\nAP {}  AP50 {}  AP75 {}\n",
+        report.images,
+        report.boxes,
+        report.ms_per_image,
+        main("ap"),
+        main("ap50"),
+        main("ap75")
+    );
+    text += &format!(
+        "whatever the category: AP50 {}  recall {}\n",
+        main("class_agnostic_ap50"),
+        main("class_agnostic_recall50")
+    );
+    let head = ["", "boxes", "AP", "AP50", "AP75", "recall"].map(str::to_owned).to_vec();
+    let row = |(name, s): (&String, &detection::CategoryScores)| {
+        let numbers = [s.ap, s.ap50, s.ap75, s.recall50].map(|v| format!("{v:.3}"));
+        [vec![name.clone(), s.boxes.to_string()], numbers.to_vec()].concat()
+    };
+    text + &table(&std::iter::once(head).chain(report.per_category.iter().map(row)).collect::<Vec<_>>())
 }
 
 fn eval_audit(args: &EvalAudit, ui: &Ui) -> anyhow::Result<Done> {

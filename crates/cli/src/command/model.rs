@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use twinset_catalogue::CatalogueName;
 use twinset_engine::{Contest, Engine, Marks, Pace, Taken, Terms};
-use twinset_fetch::{FetchError, Hub, HubError, Policy};
+use twinset_fetch::{Bearer, FetchError, Hub, HubError, Policy};
 use twinset_nets::{
     Architecture, Brought, BroughtDetector, BroughtEmbedder, Kernel, ModelHash, Package, Quarantine, Told,
 };
@@ -181,12 +181,22 @@ fn keep(engine: &Engine, kept: &[(Package, Vec<String>)], ui: &Ui) -> anyhow::Re
     Ok(Done::All)
 }
 
+/// The hub's own tools take their token from here.
+const HUB_TOKEN: &str = "HF_TOKEN";
+
 /// Fetches the files of a model, each with its digest checked, and imports them. What a stopped pull has brought is
 /// kept and continued.
 fn pull(args: &ModelPull, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
     let engine = session::open(home)?;
     let stop = || interrupt::asked_to_stop();
-    let hub = Hub::new(&args.hub, Policy { allow: named_network(&args.hub), ..Policy::default() });
+    let bearer = match std::env::var(HUB_TOKEN).ok().map(|token| token.trim().to_owned()) {
+        Some(token) if !token.is_empty() => Some(Bearer::new(&args.hub, &token).with_context(|| {
+            format!("{HUB_TOKEN} is no token, or {} no place to send one in the clear; use https", args.hub)
+        })?),
+        _ => None,
+    };
+    let allow = named_network(&args.hub);
+    let hub = Hub::new(&args.hub, Policy { allow, bearer, ..Policy::default() });
     let revision = hub.look(&args.id, &args.revision, &stop)?;
     let names: Vec<&str> = revision.files.iter().map(|file| file.path.as_str()).collect();
     let chosen = Brought::choose(&names, args.file.as_deref());

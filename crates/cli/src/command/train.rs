@@ -11,10 +11,15 @@ use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use twinset_catalogue::{Catalogue, CatalogueName, Home, Product, snapshot_beside};
-use twinset_nets::Package;
+use twinset_disk::RealDisk;
+use twinset_engine::Models;
+use twinset_nets::{Package, Quarantine};
+use twinset_photo::worker::this_exe;
 use twinset_train::{
-    Gain, TrainOptions, find_detector_rate, find_embedder_rate, gain, run_clicks, run_detector, run_embedder,
+    Gain, TrainError, TrainOptions, find_detector_rate, find_embedder_rate, gain, run_clicks, run_detector,
+    run_embedder, teach,
 };
 
 /// A `--data` that stands for drawn garments.
@@ -52,6 +57,12 @@ pub(crate) fn run(kind: &str, args: &TrainArgs, home: Option<&Path>, ui: &Ui) ->
         }
         return find_rate(kind, &options, ui);
     }
+    if let Some(teacher) = &args.teacher {
+        if kind != "embedder" {
+            return Err(WrongUse("--teacher is for an embedder".to_owned()).into());
+        }
+        options.teacher = Some(taught_by(teacher, home, &run, &options.data, ui)?);
+    }
     train(kind, &options, &run, args.resume, ui)?;
 
     let package = run.join("package");
@@ -76,6 +87,50 @@ pub(crate) fn run(kind: &str, args: &TrainArgs, home: Option<&Path>, ui: &Ui) ->
         text
     })?;
     Ok(Done::All)
+}
+
+/// The folder of a teacher's features over `data`: `teacher` itself if that is one, else looked up and made once, in the
+/// run folder.
+fn taught_by(
+    teacher: &str,
+    home: Option<&Path>,
+    run: &Path,
+    data: &[PathBuf],
+    ui: &Ui,
+) -> anyhow::Result<PathBuf> {
+    let folder = Path::new(teacher);
+    if folder.is_dir() && !session::holds_packages(folder) {
+        return Ok(folder.to_path_buf());
+    }
+    let package = if folder.is_dir() {
+        let packages = session::packages_in(&[folder.to_path_buf()])?;
+        let embedder = packages.into_iter().find(|package| package.card().kind == "embedder");
+        embedder.with_context(|| format!("{teacher} holds no embedder"))?
+    } else {
+        Models::new(session::home(home)?.join("models"), Arc::new(RealDisk)).find(teacher)?
+    };
+    Quarantine::of(this_exe()?).check(&package)?;
+    let out = run.join("teacher");
+    let progress =
+        Progress::new(ui, &format!("{} looks at the pictures", package.card().name), "pictures", 0);
+    let taught = teach(&package, data, &out, interrupt::flag(), &|done, total| progress.set(done, total));
+    progress.finish();
+    match taught {
+        Err(TrainError::Stopped) => {
+            let done = format!("the teacher's features are in {}", out.display());
+            Err(Stopped { done, resume: None }.into())
+        }
+        Err(error) => Err(error.into()),
+        Ok(taught) => {
+            ui.note(format_args!(
+                "{} looks of the teacher in {}; {} pictures passed over",
+                taught.looks,
+                out.display(),
+                taught.passed_over
+            ));
+            Ok(out)
+        }
+    }
 }
 
 fn find_rate(kind: &str, options: &TrainOptions, ui: &Ui) -> anyhow::Result<Done> {

@@ -2,6 +2,8 @@
 
 mod brought;
 mod clicks;
+#[cfg(feature = "mpi")]
+mod crew;
 mod failures;
 mod house;
 mod house_rules;
@@ -9,6 +11,9 @@ mod import;
 mod kills;
 mod looking;
 mod products;
+mod public;
 mod pulling;
 mod serving;
+#[cfg(feature = "s3")]
+mod stored;
 mod syncing;

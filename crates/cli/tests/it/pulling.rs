@@ -18,6 +18,11 @@ struct Hub {
 }
 
 fn hub(breaks: usize, wrong_digest: bool) -> Hub {
+    hub_for(breaks, wrong_digest, None)
+}
+
+/// A hub that shows its model only to who has this token, and gives its files from a host that must not see it.
+fn hub_for(breaks: usize, wrong_digest: bool, token: Option<&'static str>) -> Hub {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let ranges = Arc::new(Mutex::new(Vec::new()));
@@ -39,7 +44,13 @@ fn hub(breaks: usize, wrong_digest: bool) -> Hub {
             if wrong_digest {
                 digest.replace_range(..2, "zz");
             }
-            if path.starts_with("/api/models/shop/small/revision/main") {
+            let shown = head.lines().find_map(|l| l.strip_prefix("authorization: bearer "));
+            let elsewhere = format!("http://localhost:{}", listener.local_addr().unwrap().port());
+            assert!(path != "/store/7" || shown.is_none(), "the token has left the hub");
+            if path != "/store/7" && shown != token {
+                let _ =
+                    write!(to, "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            } else if path.starts_with("/api/models/shop/small/revision/main") {
                 let list = format!(
                     r#"{{"sha":"{COMMIT}","cardData":{{"license":"cc0-1.0"}},"siblings":[
                         {{"rfilename":"README.md","size":3,"blobId":"00"}},
@@ -55,7 +66,7 @@ fn hub(breaks: usize, wrong_digest: bool) -> Hub {
             } else if path == format!("/shop/small/resolve/{COMMIT}/onnx/vision_model.onnx") {
                 let _ = write!(
                     to,
-                    "HTTP/1.1 302 Found\r\nlocation: /store/7\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                    "HTTP/1.1 302 Found\r\nlocation: {elsewhere}/store/7\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
                 );
             } else if path == "/store/7" {
                 asked.lock().unwrap().push(range.clone().unwrap_or_default());
@@ -96,6 +107,26 @@ fn a_pull_goes_on_where_it_broke_off_and_checks_what_it_got() {
     assert_eq!(card[0]["licences"][0], "cc0-1.0");
     assert!(card[0]["recipe"]["origin"].as_str().unwrap().ends_with(COMMIT), "{card}");
     assert!(!house.path("home/pulled").join(format!("shop--small--{COMMIT}")).exists());
+}
+
+#[test]
+fn a_token_opens_a_hub_and_goes_nowhere_else() {
+    let house = House::new();
+    let hub = hub_for(0, false, Some("hf_secret"));
+    let pull = ["model", "pull", "shop/small", "--hub", hub.address.as_str(), "--quiet"];
+    let with = |token: &str| {
+        let output = house.command(&pull).env("HF_TOKEN", token).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let told = house.run(&pull).ended(1).stderr();
+    assert!(told.contains("HF_TOKEN"), "{told}");
+    let (status, told) = with("hf_wrong");
+    assert!(status == Some(1) && told.contains("the owner of this HF_TOKEN"), "{told}");
+    let (status, told) = with("two words");
+    assert!(status == Some(1) && told.contains("HF_TOKEN is no token"), "{told}");
+    let (status, told) = with("hf_secret\n");
+    assert_eq!(status, Some(0), "{told}");
+    house.run(&["model", "show", "shop/small"]).ended(0);
 }
 
 #[test]

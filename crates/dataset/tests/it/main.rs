@@ -1,4 +1,6 @@
 //! Data sets and folders through the public surface.
+mod public;
+
 use std::path::{Path, PathBuf};
 use twinset_dataset::{DataSet, DatasetError, Folder, Windows};
 

@@ -16,7 +16,7 @@ fn boxes_lie_in_the_photo_in_order_and_apart() {
         let detector = Detector::new(&package).unwrap();
         for (width, height) in [(400, 300), (64, 512), (1, 1), (3000, 2), (7, 7)] {
             let photo = photo(width, height);
-            let garments = detector.detect_all(&photo, 0.0);
+            let garments = detector.detect_all(&photo, 0.0).unwrap();
             for (i, garment) in garments.iter().enumerate() {
                 assert!(garment.rect.x >= 0.0 && garment.rect.x1() <= width as f32 + 1e-3);
                 assert!(garment.rect.y >= 0.0 && garment.rect.y1() <= height as f32 + 1e-3);
@@ -30,7 +30,7 @@ fn boxes_lie_in_the_photo_in_order_and_apart() {
                 };
                 assert!(garments[..i].iter().all(|surer| surer.rect.iou(&garment.rect) <= limit(surer)));
             }
-            let reported = detector.detect(&photo);
+            let reported = detector.detect(&photo).unwrap();
             assert!(reported.len() <= MAX_GARMENTS);
             assert!(reported.iter().all(|g| g.score >= detector.threshold()));
             assert_eq!(reported[..], garments[..reported.len()], "the sure ones come first in both");

@@ -1,12 +1,54 @@
 //! What happens when the eyes change.
 
-use crate::drawn::{Fixture, check_finds, numbered, open, open_seeing, settle, shop_of};
+use crate::drawn::{Fixture, check_finds, numbered, open, open_seeing, product, settle, shop_of};
 use std::sync::Arc;
 use twinset_embed::Attributes;
-use twinset_engine::{Features, StoredGarment, Vision};
+use twinset_engine::{
+    EngineError, Features, Pace, QueryImage, SearchRequest, StoredGarment, Taken, Terms, Vision,
+};
 use twinset_local::LocalFeatures;
-use twinset_nets::{FeatureMap, Package};
-use twinset_photo::Rect;
+use twinset_nets::{Brought, FeatureMap, NetError, Package, Told, bring};
+use twinset_photo::{Photo, Rect, encode_png};
+
+/// A brought model that passes the import, and fails on every crop without a dark place (`crates/nets/tests/it/moody.rs`).
+pub(crate) fn moody() -> Package {
+    let model = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../nets/testdata/moody.onnx")).unwrap();
+    let told =
+        Told { name: "moody".into(), family: Some("plain".into()), margin: Some(0.0), ..Told::default() };
+    bring(Brought { model, ..Brought::default() }, &told).unwrap().0
+}
+
+#[test]
+fn a_model_that_fails_on_a_picture_costs_that_picture_alone() {
+    // Its failure was a panic: of the thread that answered, and of the picture with a story about our decoder.
+    let Fixture { shop, engine: _engine, home: _home } = Fixture::with((0..4).map(numbered).collect());
+    let white = || encode_png(&Photo::new(96, 96, vec![255; 96 * 96 * 3]));
+    let terms = Terms { force: true, pace: Pace { threads: 2, share: 1.0 } };
+    let taken = shop.use_models(&Package::default_detector(), &moody(), terms, &mut |_, _, _| true).unwrap();
+    assert!(matches!(taken, Taken::InUse(_)), "{taken:?}");
+
+    shop.put(vec![product("white", &[white()]), numbered(5)]).unwrap();
+    settle(&shop);
+    check_finds(&shop, [0, 1, 2, 3, 5]);
+    let failed = shop.unreadable().unwrap();
+    let [only] = &failed[..] else { panic!("{failed:?}") };
+    assert!(only.reason.contains("the model failed on this picture"), "{only:?}");
+    assert_eq!(only.shown_by[0].0, "white");
+    for _ in 0..2 {
+        let error = shop.search(&SearchRequest::new(QueryImage::Bytes(white()))).unwrap_err();
+        assert!(matches!(error, EngineError::Model(NetError::Failed { .. })), "{error}");
+    }
+
+    // Made anew, it is tried again; and the model before knows it.
+    shop.rebuild_index(|_, _| {}).unwrap();
+    assert_eq!(shop.unreadable().unwrap().len(), 1);
+    shop.rollback().unwrap();
+    settle(&shop);
+    assert_eq!(shop.unreadable().unwrap(), []);
+    let answer = shop.search(&SearchRequest::new(QueryImage::Bytes(white()))).unwrap();
+    assert_eq!(crate::drawn::ids(&answer)[0], "white");
+    check_finds(&shop, [0, 1, 2, 3, 5]);
+}
 
 fn other_eyes() -> Arc<Vision> {
     let embedder = Package::default_embedder().randomised(7);

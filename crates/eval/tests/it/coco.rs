@@ -140,3 +140,43 @@ fn a_perfect_detector_reaches_one_and_a_blind_one_zero() {
     let blind = Class::new(&[match_image(&truth, &[])]).curve(&[1]).unwrap();
     assert_eq!((blind.mean_ap(), blind.recall[0]), (0.0, 0.0));
 }
+
+/// `testdata/coco.json` was written by `testdata/make_coco.py` with pycocotools 2.0.
+#[test]
+fn the_reference_implementation_says_the_same() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/coco.json")).unwrap();
+    let cases: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    assert!(cases.len() >= 20);
+    let numbers = |list: &serde_json::Value| -> Vec<f64> {
+        list.as_array()
+            .unwrap()
+            .iter()
+            .map(|x| x.as_f64().unwrap_or(f64::from(u8::from(x == true))))
+            .collect()
+    };
+    let boxes = |list: &serde_json::Value| -> Vec<(Rect, f64)> {
+        let of = |row: &serde_json::Value| {
+            let [x, y, w, h, more] = numbers(row)[..] else { panic!("{row}") };
+            (Rect { x: x as f32, y: y as f32, w: w as f32, h: h as f32 }, more)
+        };
+        list.as_array().unwrap().iter().map(of).collect()
+    };
+    for (n, case) in cases.iter().enumerate() {
+        let images = case["images"].as_array().unwrap();
+        let matched: Vec<_> = images
+            .iter()
+            .map(|image| {
+                let truth = |(rect, ignored)| Truth { rect, ignored: ignored != 0.0 };
+                let truths: Vec<Truth> = boxes(&image["truths"]).into_iter().map(truth).collect();
+                let found = |(rect, score)| Found { rect, score: score as f32 };
+                let found: Vec<Found> = boxes(&image["found"]).into_iter().map(found).collect();
+                match_image(&truths, &found)
+            })
+            .collect();
+        let curve = Class::new(&matched).curve(&vec![1; matched.len()]).unwrap();
+        for (at, (ap, recall)) in numbers(&case["ap"]).into_iter().zip(numbers(&case["recall"])).enumerate() {
+            assert!((curve.ap[at] - ap).abs() < 1e-6, "case {n}, threshold {at}: {} {ap}", curve.ap[at]);
+            assert!((curve.recall[at] - recall).abs() < 1e-6, "case {n}, threshold {at}: {recall}");
+        }
+    }
+}

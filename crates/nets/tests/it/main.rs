@@ -2,6 +2,7 @@
 
 mod hostile;
 mod kernels;
+mod moody;
 mod packages;
 
 use serde_json::json;

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use std::time::Duration;
 use twinset_catalogue::{Filter, Place};
 use twinset_engine::{QueryImage, Region, SearchRequest};
-use twinset_photo::Rect;
+use twinset_photo::{PictureHash, Rect};
 use utoipa::IntoParams;
 
 /// The simple case: everything but the photo stands in the address.
@@ -129,6 +129,10 @@ pub(crate) async fn run(
     };
     let mut asked = engine_request(app, photo, query)?;
     asked.min_seq = asked.min_seq.max(min_snapshot);
+    let photo = match &asked.image {
+        QueryImage::Bytes(bytes) => Some(PictureHash::of(bytes).to_string()),
+        QueryImage::Product(_) | QueryImage::Words => None,
+    };
     let sampled = app.metrics.is_sample(app.options.recall_sample).then(|| asked.clone());
 
     let (state, name) = (app.clone(), catalogue.clone());
@@ -163,7 +167,7 @@ pub(crate) async fn run(
         tokio::spawn(measure(app.clone(), name.clone(), sampled, found.clone()));
     }
     let id = new_id();
-    app.searches.remember(&id, Asked { catalogue: name, product: of, shown: found });
+    app.searches.remember(&id, Asked { catalogue: name, product: of, photo, shown: found });
     Ok(SearchReply::new(id, answer, offset, here))
 }
 

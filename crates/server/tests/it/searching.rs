@@ -2,7 +2,9 @@ use crate::house::{House, photo, picture};
 use axum::http::Method;
 use base64::Engine;
 use serde_json::{Value, json};
-use twinset_photo::encode_png;
+use twinset_engine::{Pace, Terms};
+use twinset_nets::{Brought, Package, Told, bring};
+use twinset_photo::{Photo, encode_png};
 use twinset_server::ServerOptions;
 
 const AT: &str = "/v1/catalogues/main/search";
@@ -130,4 +132,27 @@ async fn bad_searches_are_told_what_is_wrong() {
     // An empty catalogue is no failure.
     let nothing = house.send(Method::POST, AT, &jpeg, picture(RED)).await.ok(200).json();
     assert_eq!((ids(&nothing).len(), &nothing["next_offset"]), (0, &Value::Null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_fails_on_a_photo_is_told_as_such() {
+    let house = House::stocked(&[("red", RED)]).await;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../nets/testdata/moody.onnx");
+    let model = std::fs::read(path).expect("a graph");
+    let told =
+        Told { name: "moody".into(), family: Some("plain".into()), margin: Some(0.0), ..Told::default() };
+    let (moody, _) = bring(Brought { model, ..Brought::default() }, &told).expect("a package");
+    let shop = house.engine.catalogue(&"main".parse().expect("a name")).expect("a shop");
+    let terms = Terms { force: true, pace: Pace { threads: 1, share: 1.0 } };
+    shop.use_models(&Package::default_detector(), &moody, terms, &mut |_, _, _| true).expect("in use");
+
+    let white = encode_png(&Photo::new(96, 96, vec![255; 96 * 96 * 3]));
+    for _ in 0..2 {
+        let answer = house.send(Method::POST, AT, &[("content-type", "image/png")], white.clone()).await;
+        let problem = answer.problem(422, "model_failed");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("picture")), "{problem}");
+        assert_eq!(problem["retryable"], false);
+    }
+    let found = house.send(Method::POST, AT, &[("content-type", "image/jpeg")], picture(RED)).await;
+    assert_eq!(ids(&found.ok(200).json()), ["red"]);
 }

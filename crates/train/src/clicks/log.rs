@@ -1,4 +1,5 @@
-//! Click logs: one JSON object a line, in the shape of the server's feedback export (docs/formats/click-log.md).
+//! Click logs: one JSON object a line, in the shape of the server's feedback export, or a Parquet file with such columns
+//! (docs/formats/click-log.md).
 use serde::{Deserialize, Serialize};
 use std::{
     fs::File,
@@ -50,6 +51,13 @@ impl Click {
         ["click", "add_to_cart", "same"].contains(&&self.kind[..])
     }
 
+    pub(crate) fn checked(self) -> Result<Self, String> {
+        match self.weight {
+            weight if (0.0..=1.0).contains(&weight) => Ok(self),
+            weight => Err(format!("`weight` is {weight}, it must be in 0..=1")),
+        }
+    }
+
     /// The day, for what counts once a day.
     pub(crate) fn day(&self) -> &str {
         self.at.get(..10).unwrap_or(&self.at)
@@ -75,10 +83,16 @@ impl ClickLog {
     /// Reads a whole log.
     ///
     /// # Errors
-    /// [`TrainError::Clicks`] with the line that is no click; [`TrainError::Io`].
+    /// [`TrainError::Clicks`] with the line or row that is no click; [`TrainError::NoParquet`]; [`TrainError::Io`].
     pub fn read(path: &Path) -> Result<Self, TrainError> {
         let bad = |line: usize, reason: String| TrainError::Clicks { path: path.into(), line, reason };
         let mut input = BufReader::new(File::open(path).map_err(|e| TrainError::io(path, e))?);
+        if input.fill_buf().map_err(|e| TrainError::io(path, e))?.starts_with(b"PAR1") {
+            #[cfg(feature = "parquet")]
+            return super::parquet::read(path);
+            #[cfg(not(feature = "parquet"))]
+            return Err(TrainError::NoParquet { path: path.into() });
+        }
         let (mut clicks, mut text) = (Vec::new(), String::new());
         for line in 1.. {
             text.clear();
@@ -98,10 +112,7 @@ impl ClickLog {
                 continue;
             }
             let click: Click = serde_json::from_str(&text).map_err(|e| bad(line, e.to_string()))?;
-            if !(0.0..=1.0).contains(&click.weight) {
-                return Err(bad(line, format!("`weight` is {}, it must be in 0..=1", click.weight)));
-            }
-            clicks.push(click);
+            clicks.push(click.checked().map_err(|reason| bad(line, reason))?);
         }
         if clicks.is_empty() {
             return Err(bad(1, "the log has no clicks".into()));

@@ -12,6 +12,8 @@ mod graph;
 mod learn;
 mod log;
 mod measure;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod simulate;
 mod soft_box;
 

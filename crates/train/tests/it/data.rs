@@ -1,8 +1,14 @@
 //! Data that is large, and data that is broken; and what a run does beside learning.
 use crate::{curve, options, shop, train};
-use std::{fs, path::Path};
-use twinset_nets::Package;
-use twinset_train::{Loss, TrainError, TrainOptions};
+use std::{
+    cell::Cell,
+    fs,
+    path::Path,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
+use twinset_nets::{Brought, Package, Told, bring};
+use twinset_photo::{Photo, encode_png};
+use twinset_train::{Loss, TrainError, TrainOptions, teach};
 
 fn on(dir: &Path, steps: u64) -> TrainOptions {
     TrainOptions { data: vec![dir.to_path_buf()], synth: false, ..options(steps) }
@@ -123,4 +129,53 @@ fn the_best_checkpoint_by_what_was_held_out_is_the_package_and_waiting_ends() {
     assert!(best["score"].as_f64().is_some_and(|s| (0.0..=1.0).contains(&s)), "{best}");
     let hash = |folder: &str| Package::open(&run.join(folder)).unwrap().hash().to_string();
     assert_eq!(hash("best"), hash("package"));
+}
+
+/// Brought embedders of any length teach, with parts or without; what they said is kept.
+#[test]
+fn any_embedder_teaches_and_looks_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = dir.path().join("set");
+    fs::create_dir(&set).unwrap();
+    shop(&set);
+    // It fails on a white picture, which only costs that one.
+    let white = encode_png(&Photo::new(40, 40, vec![255; 40 * 40 * 3]));
+    fs::write(set.join("white.png"), white).unwrap();
+    let manifest = fs::read_to_string(set.join("manifest.csv")).unwrap();
+    fs::write(set.join("manifest.csv"), manifest + "white.png,,train,top,white\n").unwrap();
+
+    let brought = |file: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+        let told = Told { family: Some("plain".into()), margin: Some(0.0), ..Told::default() };
+        let brought = Brought { model: fs::read(path).unwrap(), ..Brought::default() };
+        bring(brought, &Told { name: file.into(), ..told }).unwrap().0
+    };
+    let without_parts = brought("nets/testdata/moody.onnx");
+    let with_parts = brought("brought/testdata/clip.onnx");
+    // 18 of the shop, and the white one.
+    for (package, least, cells) in [(&without_parts, 1, false), (&with_parts, 0, true)] {
+        let out = dir.path().join(package.hash().to_string());
+        let asked = Cell::new(0);
+        let look = || {
+            let counted = AtomicU64::new(0);
+            let watch = |_: u64, _: u64| _ = counted.fetch_add(1, Ordering::Relaxed);
+            let taught = teach(package, &[set.clone()], &out, &AtomicBool::new(false), &watch).unwrap();
+            asked.set(counted.into_inner());
+            taught
+        };
+        let taught = look();
+        assert_eq!((taught.looks + taught.passed_over, asked.get()), (19, 1));
+        assert!((least..5).contains(&taught.passed_over), "{taught:?}");
+        assert_eq!((look().looks, asked.get()), (taught.looks, 0), "what is there is not looked at again");
+
+        let run = dir.path().join(format!("run-{}", package.hash()));
+        train(&TrainOptions { teacher: Some(out), ..on(&set, 20) }, &run, false).unwrap();
+        let names = fs::read_to_string(run.join("metrics.csv")).unwrap();
+        let names: Vec<&str> = names.lines().next().unwrap().split(',').collect();
+        assert_eq!((names.contains(&"teacher"), names.contains(&"cells")), (true, cells), "{names:?}");
+    }
+    // Another teacher takes the place of the first in its folder.
+    let out = dir.path().join(without_parts.hash().to_string());
+    let taught = teach(&with_parts, &[set], &out, &AtomicBool::new(false), &|_, _| {}).unwrap();
+    assert_eq!(taught.looks, 19);
 }
