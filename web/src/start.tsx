@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { examples, type Example } from "./api";
 import { t } from "./i18n";
 import { Camera, Picture, Twinset } from "./icons";
+import { Words } from "./words";
 
 interface Props {
   catalogue: string | undefined;
@@ -11,9 +12,11 @@ interface Props {
   onLink: (link: string) => void;
   onCamera: () => void;
   onExample: (id: string) => void;
+  /** Where the model reads words. */
+  onWords: ((words: string | undefined) => void) | undefined;
 }
 
-export function Start({ catalogue, dragging, onFile, onLink, onCamera, onExample }: Props) {
+export function Start({ catalogue, dragging, onFile, onLink, onCamera, onExample, onWords }: Props) {
   const [shown, setShown] = useState<Example[]>([]);
   const [linking, setLinking] = useState(false);
   const [link, setLink] = useState("");
@@ -31,6 +34,7 @@ export function Start({ catalogue, dragging, onFile, onLink, onCamera, onExample
       <div class="start-words">
         <h1>{t("title")}</h1>
         <p class="lead">{t("lead")}</p>
+        {onWords && <Words words={undefined} alone onWords={onWords} />}
       </div>
       <div class={dragging ? "drop is-over" : "drop"}>
         <span class="corner nw" /><span class="corner ne" /><span class="corner se" /><span class="corner sw" />

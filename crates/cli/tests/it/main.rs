@@ -12,3 +12,5 @@ mod products;
 mod pulling;
 mod serving;
 mod syncing;
+#[cfg(feature = "otel")]
+mod traces;
