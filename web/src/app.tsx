@@ -389,6 +389,7 @@ export function App() {
                     {results.length > 0 && (!weak || weakShown) && (
                       <Results
                         results={ordered} sorted={sorted || wordsOnly}
+                        heading={sorted ? t(`sort.${address.sort}`) : t(wordsOnly ? "words.found" : "similar")}
                         more={answer.next_offset && answer.next_offset < FAR ? more : undefined}
                       />
                     )}

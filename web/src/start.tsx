@@ -34,7 +34,6 @@ export function Start({ catalogue, dragging, onFile, onLink, onCamera, onExample
       <div class="start-words">
         <h1>{t("title")}</h1>
         <p class="lead">{t("lead")}</p>
-        {onWords && <Words words={undefined} alone onWords={onWords} />}
       </div>
       <div class={dragging ? "drop is-over" : "drop"}>
         <span class="corner nw" /><span class="corner ne" /><span class="corner se" /><span class="corner sw" />
@@ -59,6 +58,7 @@ export function Start({ catalogue, dragging, onFile, onLink, onCamera, onExample
             : <button class="drop-link" onClick={() => setLinking(true)}>{t("link")}</button>)}
         </div>
       </div>
+      {onWords && <Words words={undefined} alone onWords={onWords} />}
       <p class="privacy">{t("privacy")}</p>
       {shown.length > 0 && (
         <section class="examples" aria-labelledby="examples">
