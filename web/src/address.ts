@@ -1,7 +1,8 @@
 /**
  * A search as the page's address, so that Back, reload and a copied link work.
  *
- * `?example=2`, `?product=id` or `?photo=key` say what is looked at; `box=x,y,w,h` (or `all`) which part; then the filters.
+ * `?example=2`, `?product=id` or `?photo=key` say what is looked at; `box=x,y,w,h` (or `all`) which part; `words=` what is
+ * said beside it or alone; then the filters.
  * A photo's key means something in this tab only. A copied link carries a small copy of the searched part behind `#`,
  * which browsers never send to a server.
  */
@@ -18,7 +19,7 @@ export type Sort = "similarity" | "price" | "price_desc";
 export const LISTS = ["category", "color", "brand", "size", "seller"] as const;
 export type List = (typeof LISTS)[number];
 export interface Filters { lists: Partial<Record<List, string[]>>; min?: number; max?: number; stock: boolean }
-export interface Address { catalogue?: string; source: Source; box?: Box | "all"; filters: Filters; sort: Sort }
+export interface Address { catalogue?: string; source: Source; box?: Box | "all"; words?: string | undefined; filters: Filters; sort: Sort }
 
 export const WHOLE: Box = { x: 0, y: 0, w: 1, h: 1 };
 export const NO_FILTERS: Filters = { lists: {}, stock: false };
@@ -57,6 +58,7 @@ export function read(location: { search: string; hash: string }): Address {
     catalogue: one("catalogue"),
     source,
     box: readBox(given.get("box")),
+    words: one("words")?.trim() || undefined,
     filters: { lists, min: amount(low), max: amount(high), stock: one("stock") === "1" },
     sort: sort === "price" || sort === "price_desc" ? sort : "similarity",
   };
@@ -71,6 +73,7 @@ export function write(address: Address): string {
   if (source.kind === "product" || source.kind === "example") out.set(source.kind, source.id);
   if (source.kind === "photo") out.set("photo", source.key);
   if (box) out.set("box", box === "all" ? "all" : boxText(box));
+  if (address.words) out.set("words", address.words);
   for (const list of LISTS) for (const value of filters.lists[list] ?? []) out.append(list, value);
   if (filters.min !== undefined || filters.max !== undefined) out.set("price", `${filters.min ?? ""}-${filters.max ?? ""}`);
   if (filters.stock) out.set("stock", "1");
@@ -112,7 +115,7 @@ export function readLink(text: string, here: string): Address | undefined {
     return { ...START, catalogue, source: { kind: list === "products" ? "product" : "example", id: id! } };
   }
   const address = read(link);
-  return link.pathname === "/" && address.source.kind !== "none" ? address : undefined;
+  return link.pathname === "/" && (address.source.kind !== "none" || address.words) ? address : undefined;
 }
 
 export const isFiltered = (filters: Filters): boolean => expression(filters) !== undefined;

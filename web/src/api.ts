@@ -67,10 +67,10 @@ export async function product(catalogue: string, id: string): Promise<Product> {
   }
 }
 
-/** `image`: the photo itself, or the id of a product whose picture is the query. */
-export async function search(catalogue: string, image: Blob | string, query: Query, signal: AbortSignal): Promise<Answer> {
-  if (typeof image === "string") {
-    const body = JSON.stringify({ ...query, image: { product: image } });
+/** `image`: the photo itself, the id of a product whose picture is the query, or nothing but the words in `query`. */
+export async function search(catalogue: string, image: Blob | string | undefined, query: Query, signal: AbortSignal): Promise<Answer> {
+  if (!(image instanceof Blob)) {
+    const body = JSON.stringify(image === undefined ? query : { ...query, image: { product: image } });
     return json<Answer>(`${at(catalogue)}/search`, { method: "POST", body, signal, headers: { "content-type": "application/json" } });
   }
   const form = new FormData();

@@ -12,6 +12,7 @@ import { amountOf, Results, Skeletons, TileActions, type Actions, type Folded } 
 import { Start } from "./start";
 import { Fill, Notice, Trouble } from "./states";
 import { Why } from "./why";
+import { Words } from "./words";
 
 const PAGE = 24;
 const SORTED_PAGE = 96;
@@ -37,7 +38,7 @@ async function open(source: Source, catalogue: string): Promise<Photo | null> {
 
 export function App() {
   const [address, setAddress] = useState<Address>(() => read(location));
-  const [main, setMain] = useState<{ name: string; products: number; texts: string | undefined } | null>();
+  const [main, setMain] = useState<{ name: string; products: number; texts: string | undefined; reads: boolean } | null>();
   const [photo, setPhoto] = useState<Photo | null>(null);
   const [regions, setRegions] = useState<Region[] | null>(null);
   /** What the server chose to search when nothing was asked for. */
@@ -63,6 +64,10 @@ export function App() {
 
   const catalogue = address.catalogue ?? main?.name;
   const sourceText = JSON.stringify(address.source);
+  /** Words for a model that reads none are left out. Whether it does is not known before the catalogue is. */
+  const words = main?.reads ? address.words : undefined;
+  const waiting = main === undefined && address.words !== undefined;
+  const wordsOnly = address.source.kind === "none" && words !== undefined;
 
   // ---- where we are ----
   const go = useCallback((next: Address, replace = false) => {
@@ -82,8 +87,9 @@ export function App() {
     catalogues().then(
       (items) => {
         const first = items.find(({ name }) => name === "main") ?? items[0];
-        const languages = items.find(({ name }) => name === address.catalogue)?.settings.languages ?? first?.settings.languages;
-        setMain(first ? { name: first.name, products: first.counts.products, texts: languages?.length === 1 ? languages[0] : undefined } : null);
+        const shown = items.find(({ name }) => name === address.catalogue) ?? first;
+        const languages = shown?.settings.languages;
+        setMain(first ? { name: first.name, products: first.counts.products, texts: languages?.length === 1 ? languages[0] : undefined, reads: shown?.reads_words ?? false } : null);
         if (!first) setProblem(new Problem("catalogue_not_found", "there is no catalogue"));
       },
       (reason) => setProblem(asProblem(reason)),
@@ -114,20 +120,24 @@ export function App() {
 
   // ---- the search ----
   const sorted = address.sort !== "similarity";
-  const query = useCallback((offset: number, signal: AbortSignal, box: Address["box"], detect: boolean) =>
-    search(catalogue!, photo!.image, {
+  const query = useCallback(async (offset: number, signal: AbortSignal, box: Address["box"], detect: boolean) => {
+    const got = await search(catalogue!, photo?.image, {
+      ...(words ? { text: words } : {}),
       ...(box ? { region: box === "all" ? WHOLE : box } : {}),
       detect: detect ? (box ? "on" : "auto") : "off",
       ...(isFiltered(address.filters) ? { filter: expression(address.filters)! } : {}),
       limit: sorted ? SORTED_PAGE : PAGE, ...(offset ? { offset } : {}),
       group_by: "group_id", facets: [...LISTS], explain: "parts",
-    }, signal), [catalogue, photo, address.filters, sorted]);
+    }, signal);
+    // How likely two pictures show one article is calibrated, how well words fit is not: no badges, and nothing is too weak.
+    return photo ? got : { ...got, results: got.results.map((one) => ({ ...one, tier: "similar" as const })) };
+  }, [catalogue, photo, words, address.filters, sorted]);
 
   const boxText = JSON.stringify(address.box ?? null);
   const filterText = expression(address.filters) ?? "";
-  const question = [sourceText, boxText, filterText, sorted, attempt].join("\n");
+  const question = [sourceText, boxText, words, filterText, sorted, attempt].join("\n");
   useEffect(() => {
-    if (!photo || !catalogue) return;
+    if (!catalogue || waiting || (!photo && !wordsOnly)) return;
     const mine = new AbortController();
     running.current?.abort();
     running.current = mine;
@@ -137,7 +147,7 @@ export function App() {
     setSlow(false);
     const timer = setTimeout(() => setSlow(true), 300);
     // Once the photo has been looked at, what was meant then is asked for again: Back and filters must not widen it.
-    query(0, mine.signal, address.box ?? meant, regions === null).then(
+    query(0, mine.signal, photo ? address.box ?? meant : undefined, photo !== null && regions === null).then(
       (got) => {
         if (mine.signal.aborted) return;
         const found = regions ?? worthShowing(got);
@@ -152,7 +162,7 @@ export function App() {
         })));
         setPhase("done");
         setAnswered(question);
-        const { name } = searched(address.box ?? got.searched_box, found);
+        const name = wordsOnly ? t("words.said", { words }) : searched(address.box ?? got.searched_box, found).name;
         setSaid(plural("results.for", got.results.length, { kind: name }));
       },
       (reason) => {
@@ -163,7 +173,7 @@ export function App() {
       },
     ).finally(() => clearTimeout(timer));
     return () => { mine.abort(); clearTimeout(timer); };
-  }, [photo, boxText, filterText, sorted, attempt]);
+  }, [photo, boxText, words, waiting, wordsOnly && catalogue, filterText, sorted, attempt]);
 
   const loadingMore = useRef(false);
   const more = useCallback(() => {
@@ -171,7 +181,7 @@ export function App() {
     if (!offset || loadingMore.current || phase !== "done") return;
     const signal = running.current?.signal ?? new AbortController().signal;
     loadingMore.current = true;
-    query(offset, signal, address.box ?? answer.searched_box, false).then(
+    query(offset, signal, photo ? address.box ?? answer.searched_box : undefined, false).then(
       (got) => {
         setResults((before) => [...before, ...got.results.filter((one) => !before.some((had) => had.product.id === one.product.id))]);
         setAnswer({ ...answer, next_offset: got.next_offset });
@@ -296,8 +306,9 @@ export function App() {
     });
   }, [results, address.sort]);
 
-  const starting = address.source.kind === "none" && !problem;
-  const weak = results.length > 0 && results.every((one) => one.tier === "weak");
+  const starting = address.source.kind === "none" && !wordsOnly && !waiting && !problem;
+  const say = (next: string | undefined) => go({ ...address, words: next, filters: NO_FILTERS });
+  const weak = photo !== null && results.length > 0 && results.every((one) => one.tier === "weak");
   const empty = main?.products === 0 && !address.catalogue;
 
   return (
@@ -328,6 +339,7 @@ export function App() {
         : <Start
             catalogue={catalogue} dragging={dragging} onFile={show} onLink={showLink} onCamera={() => setCamera(true)}
             onExample={(id) => go({ ...START, catalogue: address.catalogue, source: { kind: "example", id } })}
+            onWords={main?.reads ? say : undefined}
           />)}
 
       {!starting && (
@@ -340,18 +352,22 @@ export function App() {
                 chosen={here.box ? (near(here.box, WHOLE) ? "all" : here.box) : undefined} region={here.region} busy={phase === "searching" && regions === null}
                 onChoose={choose} onReset={here.region || !regions?.length || near(here.box ?? WHOLE, WHOLE) ? undefined : () => go({ ...address, box: undefined, filters: NO_FILTERS })}
               />
+              {main?.reads && <Words words={words} alone={false} onWords={say} />}
             </div>
           )}
-          <section class="right" id="results" tabIndex={-1} aria-label={t("results")} aria-busy={phase === "searching" || (phase === "done" && photo !== null && answered !== question)}>
-            {problem && !photo && <Trouble problem={problem} onRetry={retry} onNew={restart} key={problem.request ?? problem.code} />}
-            {photo && (
+          <section class="right" id="results" tabIndex={-1} aria-label={t("results")} aria-busy={phase === "searching" || (phase === "done" && (photo !== null || wordsOnly) && answered !== question)}>
+            {wordsOnly && <Words words={words} alone onWords={say} />}
+            {problem && !photo && !wordsOnly && <Trouble problem={problem} onRetry={retry} onNew={restart} key={problem.request ?? problem.code} />}
+            {(photo || wordsOnly) && (
               <>
                 <div class="bar">
-                  <button class="bar-photo" onClick={() => scrollTo({ top: 0, behavior: "smooth" })} aria-label={t("photo.searched")}>
-                    <CropThumb photo={photo} box={here.box ?? WHOLE} side={40} />
-                  </button>
+                  {photo && (
+                    <button class="bar-photo" onClick={() => scrollTo({ top: 0, behavior: "smooth" })} aria-label={t("photo.searched")}>
+                      <CropThumb photo={photo} box={here.box ?? WHOLE} side={40} />
+                    </button>
+                  )}
                   <p class="bar-words">
-                    <strong>{here.name}</strong>
+                    <strong>{wordsOnly ? t("words.said", { words }) : here.name}</strong>
                     <span>{phase === "searching" ? t("searching") : problem ? "" : plural("count", ordered.length)}</span>
                   </p>
                   {phase === "searching" && slow && <><span class="spinner" aria-hidden="true" /><button class="button small" onClick={() => { running.current?.abort(); setPhase("cancelled"); setSaid(t("cancelled")); }}>{t("cancel")}</button></>}
@@ -363,16 +379,17 @@ export function App() {
                 {!problem && phase === "searching" && <Skeletons count={12} />}
                 {!problem && phase === "done" && answer && (
                   <>
-                    {regions?.length === 0 && !address.box && results.length > 0 && <p class="hint">{t("state.nothing.detected")}</p>}
+                    {photo && regions?.length === 0 && !address.box && results.length > 0 && <p class="hint">{t("state.nothing.detected")}</p>}
                     {results.length === 0 && (isFiltered(address.filters)
                       ? <Notice title={t("state.filtered")} text={t("state.filtered.how")}><p class="actions"><button class="button primary" onClick={() => filter(NO_FILTERS)}>{t("filter.clear")}</button></p></Notice>
                       : empty
                         ? <Notice title={t("state.empty")} text={t("state.empty.how")}><Fill catalogue={catalogue} /></Notice>
-                        : <Notice title={t("state.none")} text={t("state.weak.how")} />)}
+                        : <Notice title={t("state.none")} text={t(wordsOnly ? "words.none.how" : "state.weak.how")} />)}
                     {weak && !weakShown && <Notice title={t("state.weak")} text={t("state.weak.how")}><p class="actions"><button class="button" onClick={() => setWeakShown(true)}>{t("state.weak.show")}</button></p></Notice>}
                     {results.length > 0 && (!weak || weakShown) && (
                       <Results
-                        results={ordered} sorted={sorted}
+                        results={ordered} sorted={sorted || wordsOnly}
+                        heading={sorted ? t(`sort.${address.sort}`) : t(wordsOnly ? "words.found" : "similar")}
                         more={answer.next_offset && answer.next_offset < FAR ? more : undefined}
                       />
                     )}
@@ -380,7 +397,7 @@ export function App() {
                 )}
               </>
             )}
-            {!photo && !problem && <Skeletons count={12} />}
+            {!photo && !wordsOnly && !problem && <Skeletons count={12} />}
           </section>
         </main>
       )}
@@ -390,7 +407,7 @@ export function App() {
       <div class={toast ? "toast is-shown" : "toast"} role="status">{toast}</div>
       {dragging && !starting && <div class="drop-shade" aria-hidden="true"><span>{t("drop.now")}</span></div>}
       {camera && <Camera onClose={() => setCamera(false)} onPhoto={show} onFile={show} />}
-      {why && photo && <Why catalogue={catalogue!} photo={photo} box={here.box && !near(here.box, WHOLE) ? here.box : undefined} result={why} onClose={() => setWhy(null)} onSimilar={similar} />}
+      {why && (photo || wordsOnly) && <Why catalogue={catalogue!} photo={photo} words={words} box={here.box && !near(here.box, WHOLE) ? here.box : undefined} result={why} onClose={() => setWhy(null)} onSimilar={similar} />}
     </div>
     </TileActions.Provider>
   );

@@ -135,9 +135,10 @@ export function Skeletons({ count }: { count: number }) {
   );
 }
 
-interface Props { results: Result[]; sorted: boolean; more: (() => void) | undefined }
+/** `heading`: of what is not the same article. */
+interface Props { results: Result[]; heading: string; sorted: boolean; more: (() => void) | undefined }
 
-export function Results({ results, sorted, more }: Props) {
+export function Results({ results, heading, sorted, more }: Props) {
   const folded = useMemo(() => fold(results), [results]);
   // Sorted by price there is one list; by likeness the same article stands first, the buyable and cheapest of it before the rest.
   const same = sorted ? [] : folded.filter((one) => one.tier === "identical").sort(byOffer);
@@ -153,7 +154,7 @@ export function Results({ results, sorted, more }: Props) {
       )}
       {rest.length > 0 && (
         <section aria-labelledby="similar">
-          <header><h2 id="similar">{sorted ? t("results") : t("similar")}</h2></header>
+          <header><h2 id="similar">{heading}</h2></header>
           <ul class="grid">{list(rest, 6)}</ul>
         </section>
       )}

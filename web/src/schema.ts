@@ -3,7 +3,7 @@
 export type AttributeAgreement = { agrees: boolean; attribute: string; query: string[]; result: string[] };
 export type Box = { h: number; w: number; x: number; y: number };
 export type CatalogueList = { items: CatalogueShape[]; next?: string | null };
-export type CatalogueShape = { change: number; counts: CountsShape; model: string; name: string; settings: Settings; snapshot: number };
+export type CatalogueShape = { change: number; counts: CountsShape; model: string; name: string; reads_words: boolean; settings: Settings; snapshot: number };
 export type Category = { google_id?: number | null; path?: string[] | null };
 export type CountsShape = { images: number; pictures: number; products: number };
 export type Detect = "auto" | "on" | "off";
@@ -15,7 +15,7 @@ export type FacetCount = { count: number; value: string };
 export type GroupBy = "product" | "group_id";
 export type Image = { alt?: string | null; name?: string | null; picture?: string | null; role?: string | null; url?: string | null; variant?: string | null };
 export type ImageRef = { base64: string } | { product: string } | { url: string } | { upload: string };
-export type LimitsShape = { batch_searches: number; body_bytes: number; body_stall_ms: number; feedback_events: number; idempotency_ms: number; import_line_bytes: number; offset: number; picture_bytes: number; picture_pixels: number; request_timeout_ms: number; results: number };
+export type LimitsShape = { batch_searches: number; body_bytes: number; body_stall_ms: number; feedback_events: number; idempotency_ms: number; import_line_bytes: number; offset: number; picture_bytes: number; picture_pixels: number; regions: number; request_timeout_ms: number; results: number };
 export type MatchedPart = { query: Box; result: Box; score: number; zone: string };
 export type Money = { amount: string; currency: string };
 export type Near = { lat: number; lon: number; within_km?: number | null };

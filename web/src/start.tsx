@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { examples, type Example } from "./api";
 import { t } from "./i18n";
 import { Camera, Picture, Twinset } from "./icons";
+import { Words } from "./words";
 
 interface Props {
   catalogue: string | undefined;
@@ -11,9 +12,11 @@ interface Props {
   onLink: (link: string) => void;
   onCamera: () => void;
   onExample: (id: string) => void;
+  /** Where the model reads words. */
+  onWords: ((words: string | undefined) => void) | undefined;
 }
 
-export function Start({ catalogue, dragging, onFile, onLink, onCamera, onExample }: Props) {
+export function Start({ catalogue, dragging, onFile, onLink, onCamera, onExample, onWords }: Props) {
   const [shown, setShown] = useState<Example[]>([]);
   const [linking, setLinking] = useState(false);
   const [link, setLink] = useState("");
@@ -55,6 +58,7 @@ export function Start({ catalogue, dragging, onFile, onLink, onCamera, onExample
             : <button class="drop-link" onClick={() => setLinking(true)}>{t("link")}</button>)}
         </div>
       </div>
+      {onWords && <Words words={undefined} alone onWords={onWords} />}
       <p class="privacy">{t("privacy")}</p>
       {shown.length > 0 && (
         <section class="examples" aria-labelledby="examples">

@@ -74,9 +74,9 @@ const DETAILS_AGREE = 0.5;
 
 const CLAIMS = ["color", "material", "pattern", "size", "gender"] as const;
 
-interface Props { catalogue: string; photo: Photo; box: Box | undefined; result: Folded; onClose: () => void; onSimilar: (product: string) => void }
+interface Props { catalogue: string; photo: Photo | null; words: string | undefined; box: Box | undefined; result: Folded; onClose: () => void; onSimilar: (product: string) => void }
 
-export function Why({ catalogue, photo, box, result, onClose, onSimilar }: Props) {
+export function Why({ catalogue, photo, words, box, result, onClose, onSimilar }: Props) {
   const { product, evidence } = result;
   const [lit, setLit] = useState<number | null>(null);
   const [ratio, setRatio] = useState<number>();
@@ -89,7 +89,9 @@ export function Why({ catalogue, photo, box, result, onClose, onSimilar }: Props
   const parts = evidence.matched_parts;
   const same = result.tier === "identical";
   const apart = !same && (evidence.local ?? 1) < DETAILS_AGREE;
-  const sentence = parts.length > 0 && apart
+  const sentence = !photo
+    ? t("sheet.match.words")
+    : parts.length > 0 && apart
     ? plural("sheet.match.few", parts.length)
     : parts.length > 0
     ? plural(same ? "sheet.match.identical" : "sheet.match", parts.length)
@@ -110,13 +112,15 @@ export function Why({ catalogue, photo, box, result, onClose, onSimilar }: Props
   return (
     <Sheet title={t("why")} kind="why" onClose={onClose}>
       <div class="sides">
-        <Side label={t("sheet.query")} picture={(style) => <img src={photo.url} alt={t("sheet.query")} style={style} />} ratio={photo.width / photo.height} focus={box ?? WHOLE} parts={parts} side="query" lit={lit} onLit={setLit} />
+        {!photo && <figure class="side"><figcaption>{t("sheet.words")}</figcaption><blockquote class="said">{words}</blockquote></figure>}
+        {photo && <Side label={t("sheet.query")} picture={(style) => <img src={photo.url} alt={t("sheet.query")} style={style} />} ratio={photo.width / photo.height} focus={box ?? WHOLE} parts={parts} side="query" lit={lit} onLit={setLit} />}
         <Side
           label={t("sheet.result")} picture={(style, onLoad) => <Img path={picturePath(catalogue, product.id, result.image, 800)} alt={t("sheet.result")} style={style} onLoad={onLoad} />} ratio={ratio} onRatio={setRatio}
           focus={result.box} parts={parts} side="result" lit={lit} onLit={setLit}
         />
       </div>
       <p class="sentence"><Badge tier={result.tier} /> {sentence}</p>
+      {photo && words && <p class="sentence quiet">{t("sheet.beside", { words })}</p>}
       {parts.length > 0 && (
         <ol class="parts" aria-label={t("sheet.parts")}>
           {parts.map((part, at) => (
@@ -133,10 +137,10 @@ export function Why({ catalogue, photo, box, result, onClose, onSimilar }: Props
       )}
       <div class="why-below">
         <dl class="meters">
-          <Meter name={t("sheet.overall")} value={evidence.global} />
+          {photo && <Meter name={t("sheet.overall")} value={evidence.global} />}
           {evidence.local != null && <Meter name={t("sheet.local")} value={evidence.local} />}
           {evidence.text != null && <Meter name={t("sheet.text")} value={evidence.text} />}
-          <Meter name={t("sheet.score")} value={result.score} strong />
+          {photo && <Meter name={t("sheet.score")} value={result.score} strong />}
         </dl>
         <div class="why-product">
           {product.brand && <p class="brand">{product.brand}</p>}

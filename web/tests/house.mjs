@@ -3,11 +3,12 @@
 // TWINSET_BIN: the binary (default ../target/release/twinset). CHROMIUM: the browser (default /usr/bin/chromium).
 // TWINSET_DIST: a folder of built pages that stand in for those in the binary, while one works on them.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import { chromium } from "playwright-core";
 
@@ -63,6 +64,9 @@ export async function startServer(args, products = 0) {
 /** A story may take so long on a machine that does much else beside. None waits for a time: each waits for what it wants to see. */
 export const PATIENCE = 300_000;
 const STEP = 120_000;
+
+/** A command of the program, run to its end. */
+export const twinset = (...args) => promisify(execFile)(BIN, [...args, "--quiet"]);
 
 /** The demo; its home stays behind as `home`. */
 export const startDemo = () => startServer(["demo", "--headless", "--keep", "--products", "40"], 40);

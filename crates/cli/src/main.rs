@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     }
     let arguments = Arguments::parse();
     let ui = Ui::new(&arguments.global);
-    ui.start_logging();
+    let _logging = ui.start_logging();
     interrupt::install();
     match run(&arguments, &ui) {
         Ok(Done::All) => ExitCode::SUCCESS,

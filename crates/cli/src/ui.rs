@@ -4,6 +4,14 @@ use crate::args::Global;
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal, Write};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Kept while the program runs: spans that were not sent yet are sent when it is dropped.
+pub(crate) struct Logging {
+    #[cfg(feature = "otel")]
+    _traces: Option<twinset_traces::Traces>,
+}
 
 /// What the caller asked to hear.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +44,7 @@ impl Ui {
     }
 
     /// Logs go to stderr, with `--json` as one object a line; `TWINSET_LOG` (such as `twinset_engine=debug`) wins over `-v`.
-    pub(crate) fn start_logging(&self) {
+    pub(crate) fn start_logging(&self) -> Logging {
         let level = match (self.quiet, self.verbose) {
             (true, _) => "error",
             (false, 0) => "warn",
@@ -45,15 +53,29 @@ impl Ui {
         };
         let filter = tracing_subscriber::EnvFilter::try_from_env("TWINSET_LOG")
             .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(filter)
+        let log = tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
             .with_ansi(self.colour_err)
             .with_target(self.verbose > 1);
         // Whoever reads answers by machine reads logs by machine.
-        match self.json {
-            true => log.json().init(),
-            false => log.init(),
+        let log = match self.json {
+            true => log.json().with_filter(filter).boxed(),
+            false => log.with_filter(filter).boxed(),
+        };
+        let all = tracing_subscriber::registry().with(log);
+        #[cfg(feature = "otel")]
+        {
+            let traces = twinset_traces::Traces::start().unwrap_or_else(|error| {
+                self.note(format_args!("warning: {error}"));
+                None
+            });
+            all.with(traces.as_ref().map(twinset_traces::Traces::layer)).init();
+            Logging { _traces: traces }
+        }
+        #[cfg(not(feature = "otel"))]
+        {
+            all.init();
+            Logging {}
         }
     }
 

@@ -123,6 +123,8 @@ pub struct Hit {
     pub global: f32,
     /// Score of the local comparison, 0..=1; `None` if it was not compared.
     pub local: Option<f32>,
+    /// Cosine of the words' vector and the picture's, -1..=1; `None` without words.
+    pub text: Option<f32>,
     /// The garment in the picture, in its upright pixels.
     pub rect: Rect,
     /// Matched parts, best first; only with `explain`.

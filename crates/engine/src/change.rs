@@ -10,7 +10,7 @@
 //! change again, or late, therefore gives the same index: rebuilding is following from number 0.
 
 use crate::follower::Core;
-use crate::{EngineError, Features, Result, copies, panel};
+use crate::{ChangeStage, EngineError, Features, Result, copies, panel};
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -30,7 +30,7 @@ const PICTURES_A_BATCH: usize = 128;
 /// Makes products and pictures durable, in one transaction, and wakes the follower.
 pub(crate) fn put(core: &Core, puts: &[ProductPut]) -> Result<Vec<Outcome>> {
     core.check_open()?;
-    let outcomes = core.catalogue.put(puts)?;
+    let outcomes = core.shared.times.of(ChangeStage::Commit, || core.catalogue.put(puts))?;
     core.wake();
     Ok(outcomes)
 }
@@ -38,7 +38,7 @@ pub(crate) fn put(core: &Core, puts: &[ProductPut]) -> Result<Vec<Outcome>> {
 /// Makes removals durable and wakes the follower.
 pub(crate) fn remove(core: &Core, ids: &[String]) -> Result<Vec<Outcome>> {
     core.check_open()?;
-    let outcomes = core.catalogue.remove(ids)?;
+    let outcomes = core.shared.times.of(ChangeStage::Commit, || core.catalogue.remove(ids))?;
     core.wake();
     Ok(outcomes)
 }
@@ -78,7 +78,7 @@ pub(crate) fn apply_next(core: &Core, index: &GraphIndex, unreadable: &mut Unrea
     }
     let edits = batch.edits();
     let dropped = edits.iter().any(|edit| matches!(edit, Change::Remove { .. }));
-    index.apply(batch.seq, &edits)?;
+    core.shared.times.of(ChangeStage::Index, || index.apply(batch.seq, &edits))?;
     core.note_freshness(&changes[..changes.len().min(batch.changes as usize)]);
     Ok(Step::Applied { seq: batch.seq, changes: batch.changes, dropped })
 }
@@ -201,12 +201,14 @@ fn look_at(core: &Core, batch: &mut Batch, unreadable: &mut Unreadable) -> Resul
     let rows: Vec<_> =
         seen.iter().map(|(picture, features, _)| (*picture, features.to_bytes(compact))).collect();
     if !rows.is_empty() {
-        // Features last: a picture that has them is not looked at again.
-        core.catalogue.put_features(&copies::stamp(), &hashes)?;
-        if !collages.is_empty() {
-            core.catalogue.put_features(&panel::stamp(&core.shared.vision.hash()), &collages)?;
-        }
-        core.catalogue.put_features(&core.shared.vision.hash(), &rows)?;
+        core.shared.times.of(ChangeStage::Store, || {
+            // Features last: a picture that has them is not looked at again.
+            core.catalogue.put_features(&copies::stamp(), &hashes)?;
+            if !collages.is_empty() {
+                core.catalogue.put_features(&panel::stamp(&core.shared.vision.hash()), &collages)?;
+            }
+            core.catalogue.put_features(&core.shared.vision.hash(), &rows)
+        })?;
     }
     core.count(|c| c.computed += seen.len() as u64);
     let seen = seen.into_iter().map(|(picture, features, panels)| (picture, vectors(*features, panels)));
@@ -222,9 +224,11 @@ fn look(core: &Core, picture: PictureHash) -> Result<Look> {
     let start = std::time::Instant::now();
     // A decoder that panics on foreign bytes costs this picture, not the follower.
     let looked = catch_unwind(AssertUnwindSafe(|| {
-        let decoded = core.shared.decode(&bytes)?;
-        let vision = &core.shared.vision;
-        Ok((Features::of(vision, &decoded)?, panel::look(vision, &decoded)?, copies::kept(&decoded.photo)))
+        let (vision, times) = (&core.shared.vision, &core.shared.times);
+        let decoded = times.of(ChangeStage::Decode, || core.shared.decode(&bytes))?;
+        let features = Features::of(vision, &decoded, times)?;
+        let panels = panel::look(vision, &decoded, times)?;
+        Ok((features, panels, times.of(ChangeStage::Copies, || copies::kept(&decoded.photo))))
     }));
     if core.shared.share < 1.0 {
         std::thread::sleep(start.elapsed().mul_f32(1.0 / core.shared.share - 1.0));

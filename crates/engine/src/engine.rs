@@ -2,7 +2,8 @@
 
 use crate::answer::{Detection, Embedded, GarmentSeen, Match};
 use crate::features::full_scale;
-use crate::{Decoder, EngineError, Goal, Models, Result, Shop, Vision, query};
+use crate::stages::StageTimes;
+use crate::{ChangeStage, Decoder, EngineError, Goal, Histogram, Models, Result, Shop, Vision, query};
 use parking_lot::Mutex;
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 use twinset_catalogue::{CatalogueName, Home, Settings};
@@ -66,6 +67,8 @@ pub(crate) struct Shared {
     pub(crate) index_folder: String,
     /// Share of their time, above 0 and at most 1, that the threads of `pool` look at pictures.
     pub(crate) share: f32,
+    /// Of the changes of all catalogues.
+    pub(crate) times: Arc<StageTimes>,
 }
 
 /// `threads` threads that look at pictures; 0: one a core.
@@ -100,7 +103,9 @@ impl Engine {
     /// As [`Engine::open`].
     pub fn open_with(home: &Path, options: Options, vision: Arc<Vision>) -> Result<Self> {
         let pool = looking_pool(home, options.threads)?;
-        let shared = Arc::new(Shared { options, vision, pool, index_folder: "index".into(), share: 1.0 });
+        let times = Arc::default();
+        let shared =
+            Arc::new(Shared { options, vision, pool, index_folder: "index".into(), share: 1.0, times });
         let models = Models::new(home.join("models"), shared.options.disk.clone());
         Ok(Self { home: Home::open(home)?, shared, models, shops: Mutex::default() })
     }
@@ -121,6 +126,12 @@ impl Engine {
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.shared.options
+    }
+
+    /// How long the stages of changes took since the engine was opened, for all catalogues together.
+    #[must_use]
+    pub fn change_times(&self) -> Vec<(ChangeStage, Histogram)> {
+        self.shared.times.told()
     }
 
     /// The folder.
@@ -264,6 +275,7 @@ impl Shared {
             pool: self.pool.clone(),
             index_folder,
             share: self.share,
+            times: self.times.clone(),
         }
     }
 

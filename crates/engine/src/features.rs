@@ -1,6 +1,7 @@
 //! What is stored of one picture as one model saw it, byte by byte as in `docs/formats/features.md`.
 
-use crate::{Result, Vision};
+use crate::stages::StageTimes;
+use crate::{ChangeStage, Result, Vision};
 use twinset_embed::Attributes;
 use twinset_local::LocalFeatures;
 use twinset_nets::NetError;
@@ -49,12 +50,12 @@ pub struct DamagedFeatures(pub String);
 
 impl Features {
     /// Looks at a decoded picture as at one of the catalogue.
-    pub(crate) fn of(vision: &Vision, decoded: &Decoded) -> Result<Self, NetError> {
+    pub(crate) fn of(vision: &Vision, decoded: &Decoded, times: &StageTimes) -> Result<Self, NetError> {
         let photo = &decoded.photo;
         let (sx, sy) = full_scale(decoded);
-        let seen = vision.see(photo)?;
+        let seen = times.of(ChangeStage::Detect, || vision.see(photo))?;
         let rect = seen.chosen.map_or(photo.frame(), |i| seen.garments[i].rect);
-        let described = vision.describe_stored(photo, rect)?;
+        let described = vision.describe_stored(photo, rect, times)?;
         let garment = |(i, g): (usize, &twinset_detect::Garment)| {
             let detected = Some(g.category.as_str());
             let kind = match seen.chosen {

@@ -34,6 +34,7 @@ mod panel;
 mod query;
 mod request;
 mod shop;
+mod stages;
 mod sync;
 mod trust;
 mod upkeep;
@@ -55,10 +56,12 @@ pub use measure::{Interval, Measured, Missed, RECALL_AT};
 pub use models::{KnownModel, Models};
 pub use request::{GroupBy, MAX_LIMIT, MAX_OFFSET, QueryImage, Region, SearchRequest};
 pub use shop::{Shop, Taken, Terms};
+pub use stages::{ChangeStage, Histogram};
 pub use sync::{
     Approval, Counts as SyncCounts, FailedPicture, FindingGroup, Input, Missing, PictureCounts,
     Progress as SyncProgress, Report as SyncReport, Signal, Stage, SyncOptions,
 };
+pub use twinset_detect::MAX_GARMENTS;
 pub use twinset_index::GraphOptions;
 pub use upkeep::{IndexStatus, Unreadable, VerifyReport};
 pub use vision::{Described, Seen, Vision};

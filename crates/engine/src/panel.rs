@@ -5,7 +5,8 @@
 //! itself knows nothing of panels, and a hit by a panel is a hit of its picture with the garment in that panel.
 
 use crate::features::full_scale;
-use crate::{Features, Result, Vision};
+use crate::stages::StageTimes;
+use crate::{ChangeStage, Features, Result, Vision};
 use twinset_nets::NetError;
 use twinset_photo::{Decoded, PictureHash, Rect};
 
@@ -36,11 +37,15 @@ pub(crate) fn stamp(vision: &[u8; 32]) -> [u8; 32] {
 }
 
 /// What is seen in the panels of a picture, if it is a collage; boxes in pixels of the whole upright picture.
-pub(crate) fn look(vision: &Vision, decoded: &Decoded) -> Result<Vec<Features>, NetError> {
+pub(crate) fn look(
+    vision: &Vision,
+    decoded: &Decoded,
+    times: &StageTimes,
+) -> Result<Vec<Features>, NetError> {
     let photo = &decoded.photo;
     let (width, height) = (photo.width() as f32, photo.height() as f32);
     let (sx, sy) = full_scale(decoded);
-    let panels = twinset_audit::panels(photo);
+    let panels = times.of(ChangeStage::Panels, || twinset_audit::panels(photo));
     let see = |[x, y, w, h]: [f32; 4]| {
         let place = Rect { x: x * width, y: y * height, w: w * width, h: h * height };
         let panel = Decoded {
@@ -48,7 +53,7 @@ pub(crate) fn look(vision: &Vision, decoded: &Decoded) -> Result<Vec<Features>, 
             full_width: (place.w * sx).round() as u32,
             full_height: (place.h * sy).round() as u32,
         };
-        let seen = Features::of(vision, &panel)?;
+        let seen = Features::of(vision, &panel, times)?;
         let moved = |rect: Rect| Rect { x: rect.x + place.x * sx, y: rect.y + place.y * sy, ..rect };
         let garments = seen.garments.into_iter().map(|mut garment| {
             garment.rect = moved(garment.rect);

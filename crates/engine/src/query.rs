@@ -14,6 +14,7 @@ use crate::{
 use roaring::RoaringBitmap;
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
+use tracing::info_span;
 use twinset_catalogue::{Placement, Product};
 use twinset_embed::Attributes;
 use twinset_index::{GraphSnapshot, Query, Searcher};
@@ -33,18 +34,22 @@ pub(crate) fn search(core: &Core, request: &SearchRequest) -> Result<SearchAnswe
     demand(core, request.min_seq)?;
 
     let vision = &*core.shared.vision;
-    let Asked { described, rect: query_rect, category, garments, chosen, size } =
+    let Asked { described, words, rect: query_rect, category, garments, chosen, size } =
         Asked::of(core, request, &mut clock, &mut timing)?;
 
     let groups = request.filter.as_ref().map(|filter| core.catalogue.select(filter)).transpose()?;
     let snapshot = core.snapshot();
-    let mut candidates = candidates(core, &snapshot, &described.embedding, groups.as_ref(), request)?;
+    let mut candidates = info_span!("index")
+        .in_scope(|| candidates(core, &snapshot, &described.embedding, groups.as_ref(), request))?;
     if !request.exact {
         core.gauge.offer(&described.embedding, groups.as_ref());
     }
     timing.index = clock.lap();
 
-    let compared = if request.rerank { rerank(core, &described, &mut candidates)? } else { 0 };
+    let compared = match request.rerank {
+        true => info_span!("local").in_scope(|| rerank(core, &described, &mut candidates))?,
+        false => 0,
+    };
     let trust = core.trust.factors(&core.catalogue)?;
     candidates.iter_mut().for_each(|c| c.score *= trust.get(&c.placement.row).unwrap_or(&1.0));
     candidates.sort_by(Candidate::order);
@@ -55,8 +60,8 @@ pub(crate) fn search(core: &Core, request: &SearchRequest) -> Result<SearchAnswe
     let more = best.len() > request.offset + request.limit;
     let page = best.into_iter().skip(request.offset).take(request.limit).collect();
     let query_side = Side { category: category.as_deref(), attributes: &described.attributes };
-    let mut hits = hits(core, &described, query_side, query_rect, page, request.explain)?;
-    if request.words().is_some() {
+    let mut hits = hits(core, &described, words.as_deref(), query_side, query_rect, page, request.explain)?;
+    if words.is_some() {
         // How alike words and a picture are says little: what fits them best is offered.
         hits.iter_mut().for_each(|hit| hit.verdict = hit.verdict.max(Verdict::Similar));
     }
@@ -84,6 +89,8 @@ pub(crate) fn search(core: &Core, request: &SearchRequest) -> Result<SearchAnswe
 /// What is searched for, however it was asked.
 struct Asked {
     described: Described,
+    /// The vector of the words, if there were any.
+    words: Option<Vec<f32>>,
     /// In pixels of the upright photo; of no size without one.
     rect: Rect,
     category: Option<String>,
@@ -104,26 +111,28 @@ impl Asked {
             QueryImage::Words => {
                 timing.embed = clock.lap();
                 let described = Described {
-                    embedding: words.unwrap_or_default(),
+                    embedding: words.clone().unwrap_or_default(),
                     local: LocalFeatures::none(),
                     attributes: Attributes::default(),
                     category: Vec::new(),
                 };
                 let (rect, garments) = (Rect::default(), Vec::new());
-                return Ok(Self { described, rect, category: None, garments, chosen: None, size: (0, 0) });
+                let (category, chosen, size) = (None, None, (0, 0));
+                return Ok(Self { described, words, rect, category, garments, chosen, size });
             }
         };
-        let decoded = core.shared.decode(bytes)?;
+        let decoded = info_span!("decode").in_scope(|| core.shared.decode(bytes))?;
         timing.decode = clock.lap();
 
         let nothing = || Seen { garments: Vec::new(), chosen: None };
-        let seen = if request.detect { vision.see(&decoded.photo)? } else { nothing() };
+        let see = || info_span!("detect").in_scope(|| vision.see(&decoded.photo));
+        let seen = if request.detect { see()? } else { nothing() };
         let target = Target::of(&decoded, &seen, request.region)?;
         timing.detect = clock.lap();
 
-        let mut described = vision.describe(&decoded.photo, target.rect)?;
-        if let Some(words) = words {
-            described.embedding = between(&described.embedding, &words);
+        let mut described = info_span!("embed").in_scope(|| vision.describe(&decoded.photo, target.rect))?;
+        if let Some(words) = &words {
+            described.embedding = between(&described.embedding, words);
         }
         timing.embed = clock.lap();
         Ok(Self {
@@ -133,6 +142,7 @@ impl Asked {
             chosen: target.chosen,
             size: (decoded.full_width, decoded.full_height),
             described,
+            words,
         })
     }
 }
@@ -143,6 +153,11 @@ fn between(a: &[f32], b: &[f32]) -> Vec<f32> {
     let length = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
     // Opposite vectors have no middle: the photo's stands.
     if length > 1e-6 { sum.iter().map(|x| x / length).collect() } else { a.to_vec() }
+}
+
+/// Of two unit vectors.
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// Describes what a search with this photo would search for.
@@ -179,7 +194,7 @@ pub(crate) fn compare(shared: &Shared, query: &[u8], hit: &[u8]) -> Result<Match
     let (hit_rect, hit_size, hit, hit_category) = look(hit)?;
     let query_side = Side { category: query_category.as_deref(), attributes: &query.attributes };
     let hit_side = Side { category: hit_category.as_deref(), attributes: &hit.attributes };
-    let global = query.embedding.iter().zip(&hit.embedding).map(|(a, b)| a * b).sum();
+    let global = cosine(&query.embedding, &hit.embedding);
     let comparison = compare_parts(&query.local, &hit.local);
     let fusion = shared.vision.fusion();
     let score = if query.local.is_empty() || hit.local.is_empty() {
@@ -436,7 +451,9 @@ fn features(core: &Core, picture: &PictureHash, panel: usize) -> Result<Option<F
     }
     let Some(bytes) = core.catalogue.picture(picture)? else { return Ok(None) };
     let Ok(decoded) = core.shared.decode(&bytes) else { return Ok(None) };
-    let Ok(features) = Features::of(&core.shared.vision, &decoded) else { return Ok(None) };
+    let Ok(features) = Features::of(&core.shared.vision, &decoded, &core.shared.times) else {
+        return Ok(None);
+    };
     let row = [(*picture, features.to_bytes(core.catalogue.settings().compact_features))];
     // A search can do without a disk that takes writes.
     if let Err(error) = core.catalogue.put_features(&core.shared.vision.hash(), &row) {
@@ -502,6 +519,7 @@ fn fold(core: &Core, best: Vec<(Candidate, usize)>, request: &SearchRequest) -> 
 fn hits(
     core: &Core,
     query: &Described,
+    words: Option<&[f32]>,
     query_side: Side<'_>,
     query_rect: Rect,
     page: Vec<Found>,
@@ -543,6 +561,7 @@ fn hits(
             verdict: fuse::verdict(core.shared.vision.fusion(), candidate.score, candidate.cosine),
             global: candidate.cosine,
             local: comparison.map(|c| c.score),
+            text: words.zip(features.as_ref()).map(|(words, seen)| cosine(words, &seen.embedding)),
             rect,
             parts,
             attributes,

@@ -5,9 +5,9 @@ use crate::follower::Core;
 use crate::generation::{self, Running};
 use crate::sync::{self, Input, Progress, Report, Signal, SyncOptions, Syncs};
 use crate::{
-    AuditReport, Contest, EngineError, Features, ImportProgress, ImportReport, IndexStatus, Measured, Models,
-    Pace, Result, SearchAnswer, SearchRequest, Unreadable, VerifyReport, Vision, audit, change, copies,
-    import, measure, panel, query, upkeep,
+    AuditReport, Contest, Embedded, EngineError, Features, ImportProgress, ImportReport, IndexStatus,
+    Measured, Models, Pace, Region, Result, SearchAnswer, SearchRequest, Unreadable, VerifyReport, Vision,
+    audit, change, copies, import, measure, panel, query, upkeep,
 };
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -188,6 +188,15 @@ impl Shop {
     /// The photo cannot be read, the request is out of range, or `min_seq` is not reached in time.
     pub fn search(&self, request: &SearchRequest) -> Result<SearchAnswer> {
         query::search(&self.running().core, request)
+    }
+
+    /// Describes what is meant in a photo as [`Engine::embed`](crate::Engine::embed) does, with the models of this
+    /// catalogue.
+    ///
+    /// # Errors
+    /// The photo cannot be read, or the region lies outside of it.
+    pub fn embed(&self, bytes: &[u8], region: Option<Region>) -> Result<Embedded> {
+        query::embed(&self.running().core.shared, bytes, region)
     }
 
     /// Changes up to this number are searchable.

@@ -1,8 +1,9 @@
 //! The eyes: a detector and an embedder that belong together, and the hash that stamps what they see.
 
-use crate::{EngineError, Result};
+use crate::stages::StageTimes;
+use crate::{ChangeStage, EngineError, Result};
 use twinset_detect::{Detector, Garment, choose};
-use twinset_embed::{Attributes, Embedder};
+use twinset_embed::{Attributes, Embedded, Embedder};
 use twinset_local::{Fusion, LocalFeatures, MAX_TOKENS, STORED_TOKENS};
 use twinset_nets::{ModelHash, NetError, Package};
 use twinset_photo::{Photo, Rect};
@@ -106,24 +107,24 @@ impl Vision {
     /// # Errors
     /// [`NetError::Failed`]: a brought embedder could not run over this part.
     pub fn describe(&self, photo: &Photo, rect: Rect) -> Result<Described, NetError> {
-        self.describe_keeping(photo, rect, MAX_TOKENS)
+        Ok(self.described(self.embedder.embed(photo, rect)?, rect, MAX_TOKENS))
     }
 
     /// Describes the part of `photo` inside `rect` with as many tokens as are stored of a picture.
-    pub(crate) fn describe_stored(&self, photo: &Photo, rect: Rect) -> Result<Described, NetError> {
-        self.describe_keeping(photo, rect, STORED_TOKENS)
+    pub(crate) fn describe_stored(
+        &self,
+        photo: &Photo,
+        rect: Rect,
+        times: &StageTimes,
+    ) -> Result<Described, NetError> {
+        let seen = times.of(ChangeStage::Embed, || self.embedder.embed(photo, rect))?;
+        Ok(times.of(ChangeStage::Local, || self.described(seen, rect, STORED_TOKENS)))
     }
 
-    fn describe_keeping(&self, photo: &Photo, rect: Rect, tokens: usize) -> Result<Described, NetError> {
-        let seen = self.embedder.embed(photo, rect)?;
+    fn described(&self, seen: Embedded, rect: Rect, tokens: usize) -> Described {
         let tokens = if self.embedder.tells_parts() { tokens } else { 0 };
         let local = LocalFeatures::extract_inside(&seen.map, self.embedder.inside(rect), tokens);
-        Ok(Described {
-            embedding: seen.embedding,
-            local,
-            attributes: seen.attributes,
-            category: seen.category,
-        })
+        Described { embedding: seen.embedding, local, attributes: seen.attributes, category: seen.category }
     }
 
     /// What a box most likely shows, by how it was described and how it was `detected`. Our embedder looks closer than
@@ -133,12 +134,18 @@ impl Vision {
         if self.detector.is_brought() { detected.or(likeliest) } else { likeliest.or(detected) }
     }
 
+    /// Whether it describes words: the embedder has a text tower.
+    #[must_use]
+    pub fn reads_words(&self) -> bool {
+        self.embedder.reads_words()
+    }
+
     /// Describes words, so that crops can be found that they fit: a unit vector without parts or attributes.
     ///
     /// # Errors
     /// The model reads no words, or not these.
     pub fn read(&self, words: &str) -> Result<Vec<f32>> {
-        if !self.embedder.reads_words() {
+        if !self.reads_words() {
             return Err(EngineError::ReadsNoWords);
         }
         Ok(self.embedder.read(words)?)

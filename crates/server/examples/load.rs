@@ -4,8 +4,8 @@
 //!
 //! Serves a drawn catalogue in this process, measures its capacity X with as many callers as keep it busy, then sends
 //! 0.8, 2, 5 and 10 times X, at random moments, without waiting for answers (an open loop: callers do not slow down
-//! because the server does). After that: a noisy tenant at ten times its quota, and clients that never finish. Prints
-//! CSV; callers and server share the machine's cores.
+//! because the server does). After that: how soon it is as before, a noisy tenant at ten times its quota, and clients that
+//! never finish. Prints CSV, then each promise beside what was measured; callers and server share the machine's cores.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -24,6 +24,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone, Copy)]
 struct Answer {
     status: u16,
+    asked: Instant,
     took: Duration,
     retry_after: bool,
 }
@@ -85,7 +86,8 @@ impl Caller {
                 return Err("the connection ended before the end of the answer".into());
             }
         }
-        let answer = Answer { status, took: started.elapsed(), retry_after: head.contains("\nretry-after:") };
+        let retry_after = head.contains("\nretry-after:");
+        let answer = Answer { status, asked: started, took: started.elapsed(), retry_after };
         if !head.contains("connection: close") {
             self.idle.lock().await.push(stream);
         }
@@ -113,6 +115,11 @@ impl Phase {
         ms
     }
 
+    /// Answered with 200, each second.
+    fn goodput(&self) -> f64 {
+        self.of(true).len() as f64 / self.seconds
+    }
+
     fn row(&self, name: &str, sent: f64) {
         let (admitted, refused) = (self.of(true), self.of(false));
         let mut statuses = BTreeMap::<u16, usize>::new();
@@ -121,7 +128,7 @@ impl Phase {
         let statuses: Vec<String> = statuses.iter().map(|(status, n)| format!("{status}:{n}")).collect();
         println!(
             "{name},{sent:.1},{:.1},{:.1},{:.1},{:.1},{silent},{},{},{}",
-            admitted.len() as f64 / self.seconds,
+            self.goodput(),
             at(&admitted, 0.5),
             at(&admitted, 0.99),
             at(&refused, 0.99),
@@ -143,6 +150,32 @@ fn resident_mb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0");
     line.split_whitespace().next().and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
+/// Seconds from `since` until, second by second and for good, half of the calls are answered within one and a half times
+/// `median_ms`; `None` if they never are.
+fn recovered_s(phase: &Phase, since: Instant, median_ms: f64) -> Option<u64> {
+    let seconds = phase.seconds as u64;
+    let slow = |second: &u64| {
+        let asked =
+            phase.answers.iter().filter(|answer| answer.asked.duration_since(since).as_secs() == *second);
+        // What was refused was not answered in time either.
+        let took = |answer: &Answer| match answer.status {
+            200 => answer.took.as_secs_f64() * 1e3,
+            _ => f64::INFINITY,
+        };
+        let mut ms: Vec<f64> = asked.map(took).collect();
+        ms.sort_by(f64::total_cmp);
+        at(&ms, 0.5) > 1.5 * median_ms
+    };
+    let last_slow = (0..seconds).rfind(slow);
+    last_slow.map_or(Some(0), |second| (second + 1 < seconds).then_some(second + 1))
+}
+
+/// A promise beside what was measured.
+fn promise(what: &str, measured: f64, most: f64) {
+    let kept = if measured <= most { "kept" } else { "MISSED" };
+    println!("# {what}: {measured:.1}, at most {most:.1}: {kept}");
 }
 
 /// As many callers as given, each asking again as soon as it is answered.
@@ -252,14 +285,15 @@ fn main() -> Result<(), Failure> {
             ..NewKey::default()
         })
     };
-    let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(async {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let address = listener.local_addr()?;
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let server = tokio::spawn(serve_on(listener, engine.clone(), ServerOptions::default(), async {
-            drop(stopped.await);
-        }));
+    // Apart, so that callers do not stand in line with what answers them.
+    let (serving, calling) = (tokio::runtime::Runtime::new()?, tokio::runtime::Runtime::new()?);
+    let listener = serving.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
+    let address = listener.local_addr()?;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = serving.spawn(serve_on(listener, engine.clone(), ServerOptions::default(), async {
+        drop(stopped.await);
+    }));
+    calling.block_on(async {
         let photo = twinset_synth::query_photo(7, 1);
         let caller = |catalogue: &str, token: String| {
             Arc::new(Caller {
@@ -280,22 +314,42 @@ fn main() -> Result<(), Failure> {
         let capacity = closed(&quiet, 2 * cores, seconds).await;
         let x = capacity.of(true).len() as f64 / capacity.seconds;
         capacity.row("capacity X", x);
-        for times in [0.8, 2.0, 5.0, 10.0] {
-            open(&quiet, times * x, seconds).await.row(&format!("{times} X"), times * x);
+        let usual = open(&quiet, 0.5 * x, seconds.min(10)).await;
+        usual.row("0.5 X", 0.5 * x);
+        let busy = open(&quiet, 0.8 * x, seconds).await;
+        busy.row("0.8 X", 0.8 * x);
+        let mut overloads = Vec::new();
+        for times in [2.0, 5.0, 10.0] {
+            let phase = open(&quiet, times * x, seconds).await;
+            phase.row(&format!("{times} X"), times * x);
+            overloads.push((times, phase));
         }
-        open(&quiet, 0.5 * x, seconds.min(10)).await.row("0.5 X after that", 0.5 * x);
+        let over = Instant::now();
+        let after = open(&quiet, 0.5 * x, seconds.min(20)).await;
+        after.row("0.5 X after that", 0.5 * x);
 
         let quota = (0.3 * x).round().max(1.0);
         let loud = caller("loud", key("loud", Some(Rate { requests: quota as u32, window_s: 1 }))?.token);
+        let mut beside = Vec::new();
         for (name, times) in [("at its quota", 1.0), ("at ten times its quota", 10.0)] {
             let (others, noise) = tokio::join!(open(&quiet, 0.3 * x, seconds), open(&loud, times * quota, seconds));
             others.row(&format!("0.3 X beside a tenant {name}"), 0.3 * x);
             noise.row(&format!("the tenant {name}"), times * quota);
+            beside.push(at(&others.of(true), 0.99));
         }
 
         let held = endless(address, 900).await;
         open(&quiet, 0.5 * x, seconds.min(10)).await.row(&format!("0.5 X beside {} endless clients", held.len()), 0.5 * x);
         drop(held);
+        for (times, phase) in &overloads {
+            let lost = 100.0 * (1.0 - phase.goodput() / x);
+            promise(&format!("{times} X: goodput lost, % of X"), lost, 10.0);
+            promise(&format!("{times} X: p99 of the admitted, ms"), at(&phase.of(true), 0.99), 2.0 * at(&busy.of(true), 0.99));
+            promise(&format!("{times} X: p99 of refusals, ms"), at(&phase.of(false), 0.99), 20.0);
+        }
+        let back = recovered_s(&after, over, at(&usual.of(true), 0.5));
+        promise("seconds until it is as before", back.map_or(f64::INFINITY, |s| s as f64), 10.0);
+        promise("p99 beside the noisy tenant, ms", beside[1], 1.2 * beside[0]);
         stop.send(()).map_err(|()| "the server ended by itself")?;
         server.await??;
         Ok::<_, Failure>(())

@@ -5,9 +5,9 @@
 //! not there, by the same words, so that nobody learns the names of other tenants.
 
 use crate::keys::{Held, Right};
-use crate::problem::{CATALOGUE_NOT_FOUND, CROSS_ORIGIN, FORBIDDEN, Problem, RATE_LIMITED, UNAUTHORIZED};
+use crate::problem::{CROSS_ORIGIN, FORBIDDEN, Problem, RATE_LIMITED, UNAUTHORIZED};
 use crate::rate::Left;
-use crate::state::App;
+use crate::state::{App, missing_catalogue};
 use axum::http::{HeaderMap, Method, header};
 use std::sync::Arc;
 use std::time::Instant;
@@ -57,6 +57,13 @@ pub(crate) fn need(method: &Method, route: &str) -> Need {
     }
 }
 
+/// Whether a request of this kind is noted in the audit log when it was done: it changes something, and no catalogue's
+/// own log has it.
+pub(crate) fn is_noted(method: &Method, route: &str) -> bool {
+    let writes = matches!(need(method, route), Need::Key(Right::Write | Right::Admin) | Need::WholeServer(_));
+    writes && !method.is_safe() && !route.starts_with("/v1/catalogues/{catalogue}/products")
+}
+
 /// Who sent a request. An extension of every request.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller(Option<Arc<Held>>);
@@ -65,6 +72,11 @@ impl Caller {
     /// Whether a catalogue exists for this caller.
     pub(crate) fn reaches(&self, catalogue: &str) -> bool {
         self.0.as_ref().is_none_or(|held| held.key.reaches(catalogue))
+    }
+
+    /// Whether more is open to this caller than to the visitors of a web page.
+    pub(crate) fn may_read(&self) -> bool {
+        self.0.as_ref().is_none_or(|held| held.key.has(Right::Read))
     }
 
     /// Names the caller in the store of answers; not a secret.
@@ -126,8 +138,7 @@ pub(crate) fn admit(
         Need::Key(right) | Need::WholeServer(right) => Some(right),
     };
     if catalogue.is_some_and(|name| !held.key.reaches(name)) {
-        // In the words of a catalogue that is not there.
-        return Err(Problem::new(&CATALOGUE_NOT_FOUND, "there is no catalogue of this name").into());
+        return Err(missing_catalogue().into());
     }
     if let Some(right) = right.filter(|right| !held.key.has(*right)) {
         let name = format!("{right:?}").to_lowercase();

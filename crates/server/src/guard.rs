@@ -2,8 +2,10 @@
 //! browsers safe.
 
 use crate::access::{self, Need, Refused};
+use crate::clock::now_ms;
 use crate::gate::TENANT;
 use crate::intake::Taken;
+use crate::ledger::Deed;
 use crate::problem::{INTERNAL, Problem, TIMEOUT};
 use crate::rate::Left;
 use crate::state::App;
@@ -52,6 +54,8 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     // The pattern, not the address: that one may hold what a caller would not want to read in a log.
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let catalogue = catalogue_of(&mut request).await;
+    let noted = access::is_noted(&method, &route).then(|| request.uri().path().to_owned());
+    let mut by = None;
     let span = tracing::info_span!("request", id = %id, method = %method, route = %route, key = tracing::field::Empty);
 
     app.metrics.in_flight.fetch_add(1, Relaxed);
@@ -61,12 +65,13 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     let mut response = match admitted {
         Err(Refused { problem, left: of }) => {
             left = of;
-            take_in(&app, request).await;
+            take_in(&app, request);
             problem.into_response()
         }
         Ok(admitted) => {
             left = admitted.left;
             span.record("key", admitted.caller.name());
+            by = Some(admitted.caller.name().to_owned()).filter(|name| !name.is_empty());
             let tenant: Arc<str> = catalogue.unwrap_or_else(|| admitted.caller.name().to_owned()).into();
             let handled = handle(&app, &route, &tenant, admitted.caller, request, next);
             TENANT.scope(tenant.clone(), handled).instrument(span.clone()).await
@@ -95,7 +100,12 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
         // An answer for one key is not for another: neither caches nor browsers may mix them.
         headers.append(header::VARY, HeaderValue::from_static("authorization, x-api-key"));
     }
-    let (status, took) = (response.status(), started.elapsed());
+    let status = response.status();
+    if let Some(path) = noted.filter(|_| status.is_success()) {
+        let (method, status) = (known_method(&method).to_owned(), status.as_u16());
+        note(&app, Deed { id: 0, at: now_ms(), by, method, path, status, request: id }).await;
+    }
+    let took = started.elapsed();
     app.metrics.answered(&route, known_method(&method), status.as_u16(), took);
     let ms = took.as_secs_f64() * 1000.0;
     span.in_scope(|| {
@@ -106,6 +116,16 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
         }
     });
     response
+}
+
+/// Before the answer is sent: who has it finds what was done in the log.
+async fn note(app: &App, deed: Deed) {
+    let state = app.clone();
+    match tokio::task::spawn_blocking(move || state.ledger.note(&deed)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the audit log cannot be written"),
+        Err(error) => tracing::error!(%error, "the audit log cannot be written"),
+    }
 }
 
 /// `OPTIONS` of any address: its methods, whoever asks. What a browser asks before it sends for another site is answered
@@ -141,7 +161,7 @@ async fn handle(
         && method == Method::POST
         && let Err(problem) = app.vision.would_admit(tenant)
     {
-        take_in(app, request).await;
+        take_in(app, request);
         return problem.into_response();
     }
     let streamed = STREAMED.contains(&route);
@@ -180,14 +200,18 @@ async fn handle(
     fault.map_or(response, IntoResponse::into_response)
 }
 
-/// Reads a small body that nobody wants. A connection that closes over unread bytes is reset, and the refusal that was
-/// just sent on it is lost: one in four, measured with photos of 30 KB.
-async fn take_in(app: &App, request: Request) {
+/// Reads a small body that nobody wants, while its refusal is under way: who sends slowly need not send it all to learn
+/// that it is not wanted. A connection that closes over unread bytes is reset, and the refusal that was just sent on it is
+/// lost: one in four, measured with photos of 30 KB.
+fn take_in(app: &App, request: Request) {
     const SMALL: u64 = 1 << 20;
     if intake::announced(request.headers()).is_some_and(|length| length <= SMALL) {
-        let mut body = request.into_body().into_data_stream();
-        let end = async { while let Some(Ok(_)) = body.next().await {} };
-        let _ = tokio::time::timeout(app.options.patience, end).await;
+        let patience = app.options.patience;
+        tokio::spawn(async move {
+            let mut body = request.into_body().into_data_stream();
+            let end = async { while let Some(Ok(_)) = body.next().await {} };
+            let _ = tokio::time::timeout(patience, end).await;
+        });
     }
 }
 

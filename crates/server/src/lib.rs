@@ -12,6 +12,7 @@
 //! - `pages.rs` serves what `web/` built; nothing a page loads comes from elsewhere.
 
 mod access;
+mod afar;
 mod api;
 mod clock;
 mod connection;
@@ -21,6 +22,7 @@ mod guard;
 mod intake;
 mod jobs;
 mod keys;
+mod ledger;
 mod metrics;
 mod options;
 mod pages;

@@ -8,28 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
-
-/// Upper bounds in seconds.
-const BOUNDS: [f64; 14] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-
-/// Counts of times, in seconds.
-#[derive(Clone, Default)]
-pub(crate) struct Histogram {
-    buckets: [u64; BOUNDS.len()],
-    count: u64,
-    sum: f64,
-}
-
-impl Histogram {
-    pub(crate) fn observe(&mut self, seconds: f64) {
-        for (bucket, bound) in self.buckets.iter_mut().zip(BOUNDS) {
-            *bucket += u64::from(seconds <= bound);
-        }
-        self.count += 1;
-        self.sum += seconds;
-    }
-}
+use twinset_engine::Histogram;
 
 /// What is told, by name: all lines of one name stand together, as the text format demands.
 #[derive(Default)]
@@ -80,11 +59,12 @@ impl Families {
 
     pub(crate) fn histogram(&mut self, name: &'static str, help: &'static str, labels: &str, of: &Histogram) {
         let out = self.of(name, "histogram", help);
-        for (count, bound) in of.buckets.iter().zip(BOUNDS) {
+        for (bound, count) in of.buckets() {
             let _ = writeln!(out, "{name}_bucket{{{labels},le=\"{bound}\"}} {count}");
         }
-        let _ = writeln!(out, "{name}_bucket{{{labels},le=\"+Inf\"}} {}", of.count);
-        let _ = writeln!(out, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {}", of.sum, of.count);
+        let _ = writeln!(out, "{name}_bucket{{{labels},le=\"+Inf\"}} {}", of.count());
+        let _ =
+            writeln!(out, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {}", of.sum_s(), of.count());
     }
 }
 

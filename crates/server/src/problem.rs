@@ -91,6 +91,8 @@ codes! {
         "Send JPEG, PNG, WebP or GIF.";
     CONTENT_TYPE "content_type" 415 false, "The body is of a kind that is not read here",
         "Set `content-type` to what the body is; /docs lists the kinds for each address.";
+    PICTURE_NOT_FETCHED "picture_not_fetched" 422 false, "The picture could not be fetched from its address",
+        "`detail` says why. Send the picture itself, as base64 or as the body; that needs no address at all.";
     PICTURE_UNREADABLE "picture_unreadable" 422 false, "The picture cannot be read",
         "It is damaged, cut short, or of a rare variant. Open it in a picture editor and save it anew.";
     MODEL_FAILED "model_failed" 422 false, "The model in use failed on this",

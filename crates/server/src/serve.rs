@@ -2,6 +2,7 @@
 
 use crate::access::{self, Need};
 use crate::keys::Keys;
+use crate::ledger::Ledger;
 use crate::options::ServerOptions;
 use crate::shelf::Shelf;
 use crate::state::App;
@@ -187,8 +188,8 @@ pub fn router(engine: Arc<Engine>, options: ServerOptions) -> Result<Router, Ser
 
 fn with_keys(engine: Arc<Engine>, options: ServerOptions, keys: Keys) -> Result<Router, ServeError> {
     let (routes, openapi) = description();
-    let shelf = Shelf::open(engine.home())?;
-    let app = App::new(engine, options, keys, shelf, &openapi);
+    let (shelf, ledger) = (Shelf::open(engine.home())?, Ledger::open(engine.home())?);
+    let app = App::new(engine, options, keys, shelf, ledger, &openapi);
     crate::sources::schedule(app.weak());
     // Lines of an import are answered one by one; a compressor would hold them back. Pictures are compressed already.
     let compress = DefaultPredicate::new()

@@ -100,7 +100,7 @@ pub(crate) enum ImageRef {
     Base64(String),
     /// The first picture of a product of this catalogue.
     Product(String),
-    /// Not on this server: send the photo itself.
+    /// Where the photo is, on a public server. Needs a key with the right `read`.
     Url(String),
     /// Not on this server: send the photo itself.
     Upload(String),
@@ -307,23 +307,30 @@ impl From<Match> for CompareAnswer {
     }
 }
 
-/// What a photo shows, as a vector.
+/// What a photo shows, or words say, as a vector.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct EmbedAnswer {
     /// Unit vector. Only vectors of the same `model` can be compared.
     embedding: Vec<f32>,
     /// Hash of the model.
     model: String,
-    /// What was embedded.
-    r#box: BoxShape,
+    /// What was embedded; null for words.
+    r#box: Option<BoxShape>,
     /// What it is, if that is known.
     kind: Option<String>,
+}
+
+impl EmbedAnswer {
+    /// `embedding`: of words, by the models of hash `model`.
+    pub(crate) fn of_words(embedding: Vec<f32>, model: String) -> Self {
+        Self { embedding, model, r#box: None, kind: None }
+    }
 }
 
 impl From<Embedded> for EmbedAnswer {
     fn from(made: Embedded) -> Self {
         Self {
-            r#box: BoxShape::new(made.rect, made.width, made.height),
+            r#box: Some(BoxShape::new(made.rect, made.width, made.height)),
             embedding: made.embedding,
             model: made.model,
             kind: made.category,
@@ -450,7 +457,7 @@ fn result(hit: Hit, width: u32, height: u32, here: Option<Place>) -> SearchResul
         evidence: Evidence {
             global: hit.global,
             local: hit.local,
-            text: None,
+            text: hit.text,
             matched_parts: hit.parts.iter().map(part).collect(),
             attributes: hit.attributes.into_iter().map(AttributeAgreement::from).collect(),
         },
@@ -480,6 +487,8 @@ pub(crate) struct CatalogueShape {
     pub(crate) counts: CountsShape,
     /// Hash of the models that look at its pictures.
     pub(crate) model: String,
+    /// They read words: searches may have `text`, with a photo or alone.
+    pub(crate) reads_words: bool,
     /// The last change that is durable.
     pub(crate) change: u64,
     /// The last change that is searchable.

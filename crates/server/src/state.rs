@@ -1,10 +1,12 @@
 //! What all handlers share.
 
+use crate::afar::Afar;
 use crate::feedback::{Feedback, Searches};
 use crate::gate::Gate;
 use crate::intake::Intake;
 use crate::jobs::Jobs;
 use crate::keys::Keys;
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::options::ServerOptions;
 use crate::problem::Problem;
@@ -33,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) store: Gate,
     /// Work that makes thumbnails: a page asks for dozens at once.
     pub(crate) pictures: Gate,
+    /// Photos named by their addresses.
+    pub(crate) afar: Afar,
     pub(crate) keys: Keys,
     pub(crate) running: Running,
     pub(crate) intake: Intake,
@@ -46,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) allowed: HashMap<String, HeaderValue>,
     pub(crate) jobs: Jobs,
     pub(crate) shelf: Shelf,
+    pub(crate) ledger: Ledger,
     writers: Mutex<HashMap<CatalogueName, Arc<RwLock<()>>>>,
 }
 
@@ -68,6 +73,7 @@ impl App {
         options: ServerOptions,
         keys: Keys,
         shelf: Shelf,
+        ledger: Ledger,
         openapi: &OpenApi,
     ) -> Self {
         let slots = options.slots();
@@ -80,12 +86,14 @@ impl App {
             vision: Gate::new("vision", slots, options.queue),
             // Writers wait for the disk, not for a core; together they share one flush of it.
             store: Gate::new("store", (4 * slots).max(16), 4 * options.queue),
+            afar: Afar::new(&options),
             metrics: Metrics::default(),
             thumbnails: Thumbnails::new(options.thumbnail_cache_bytes),
             openapi: openapi.to_json().unwrap_or_default().into(),
             allowed: allowed(openapi),
             jobs: Jobs::default(),
             shelf,
+            ledger,
             writers: Mutex::default(),
             searches: Searches::default(),
             feedback: Mutex::default(),
@@ -101,9 +109,7 @@ impl App {
     /// Blocking: the first call for a catalogue opens its files.
     pub(crate) fn shop(&self, name: &str) -> Result<Arc<Shop>, Problem> {
         // A name that cannot be is one that is not there.
-        let missing =
-            || Problem::new(&crate::problem::CATALOGUE_NOT_FOUND, "there is no catalogue of this name");
-        let name = CatalogueName::parse(name).map_err(|_| missing())?;
+        let name = CatalogueName::parse(name).map_err(|_| missing_catalogue())?;
         Ok(self.engine.catalogue(&name)?)
     }
 
@@ -129,6 +135,11 @@ impl App {
     pub(crate) fn writers(&self, shop: &Shop) -> Arc<RwLock<()>> {
         self.writers.lock().entry(shop.name().clone()).or_default().clone()
     }
+}
+
+/// The same words for a catalogue that is not there and for one that a key does not reach.
+pub(crate) fn missing_catalogue() -> Problem {
+    Problem::new(&crate::problem::CATALOGUE_NOT_FOUND, "there is no catalogue of this name")
 }
 
 fn allowed(openapi: &OpenApi) -> HashMap<String, HeaderValue> {

@@ -1,5 +1,5 @@
 //! `server.db` in the home: what belongs to the server and to no catalogue. Keys, answers kept for
-//! `idempotency-key`, and evaluations.
+//! `idempotency-key`, evaluations, and the audit log.
 //!
 //! SQLite in WAL mode, so that `twinset keys` may write while a server runs. Drawn in `docs/formats/server-db.md`.
 
@@ -34,6 +34,15 @@ CREATE TABLE IF NOT EXISTS evaluations(
     model      TEXT NOT NULL,
     at_ms      INTEGER NOT NULL,
     report     TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS deeds(
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms    INTEGER NOT NULL,
+    by       TEXT,
+    method   TEXT NOT NULL,
+    path     TEXT NOT NULL,
+    status   INTEGER NOT NULL,
+    request  TEXT NOT NULL
 ) STRICT;
 ";
 

@@ -13,6 +13,9 @@ export interface Job {
   created_at?: string; ended_at?: string | null;
 }
 
+/** A request that changed something. */
+interface Deed { id: number; at: string; by?: string | null; method: string; path: string; status: number; request: string }
+
 const OVER = new Set(["needs_approval", "succeeded", "failed", "cancelled"]);
 export const isOver = ({ state }: Job): boolean => OVER.has(state);
 
@@ -94,9 +97,11 @@ export function JobDetail({ job: first, changed, say }: { job: Job; changed: () 
 
 export function Jobs({ say }: PageProps) {
   const jobs = useAsked<{ items: Job[] }>("/v1/jobs?limit=200", 5000);
+  const log = useAsked<{ items: Deed[]; next?: string | null }>("/v1/log?limit=200", 10_000);
   const [states, setStates] = useState("");
   return (
-    <Panel title={t("page.jobs")} actions={
+    <>
+    <Panel title={t("jobs")} actions={
       <label class="field line"><span>{t("state")}</span>
         <select value={states} onChange={(event) => setStates(event.currentTarget.value)}>
           <option value="">{t("all")}</option>
@@ -104,10 +109,10 @@ export function Jobs({ say }: PageProps) {
         </select>
       </label>
     }>
-      <Shown of={jobs} what={t("page.jobs")}>
+      <Shown of={jobs} what={t("jobs")}>
         {({ items }) => (
           <DataTable
-            caption={t("page.jobs")} rows={items.filter(({ state }) => !states || state === states)} id={({ id }) => id} empty={t("jobs.none")}
+            caption={t("jobs")} rows={items.filter(({ state }) => !states || state === states)} id={({ id }) => id} empty={t("jobs.none")}
             detail={(job) => <JobDetail job={job} changed={jobs.reload} say={say} />}
             columns={[
               { name: "kind", head: t("kind"), sort: ({ kind }) => kind, cell: ({ kind }) => word(`kind.of.${kind}`, kind) },
@@ -121,5 +126,22 @@ export function Jobs({ say }: PageProps) {
         )}
       </Shown>
     </Panel>
+    <Panel title={t("log")} note={t("log.note")}>
+      <Shown of={log} what={t("log")}>
+        {({ items }) => (
+          <DataTable
+            caption={t("log")} rows={items} id={({ id }) => String(id)} empty={t("log.none")}
+            columns={[
+              { name: "at", head: t("time"), sort: ({ at }) => at, cell: ({ at }) => <When at={at} /> },
+              { name: "by", head: t("log.by"), sort: ({ by }) => by ?? "", cell: ({ by }) => by ?? "–" },
+              { name: "what", head: t("log.what"), sort: ({ path }) => path, cell: ({ method, path }) => <code>{method} {path}</code> },
+              { name: "status", head: t("log.answer"), right: true, sort: ({ status }) => status, cell: ({ status }) => status },
+              { name: "request", head: t("log.request"), cell: ({ request }) => <code>{request}</code> },
+            ]}
+          />
+        )}
+      </Shown>
+    </Panel>
+    </>
   );
 }

@@ -20,6 +20,30 @@ const readyz = async (path: string): Promise<Ready> => {
   return answer.status === 503 || answer.ok ? ((await answer.json()) as Ready) : ((await call(path)).json() as Promise<Ready>);
 };
 
+const latency = (seconds: number | undefined) => (seconds === undefined ? "–" : duration(seconds * 1000));
+
+/** The stages of a histogram that have been passed, with their quantiles. */
+function Stages({ now, of, title }: { now: Reading; of: string; title: string }) {
+  const passed = pick(now, `${of}_count`).filter(({ value }) => value > 0);
+  if (passed.length === 0) return null;
+  return (
+    <div class="wide" tabIndex={0} role="group" aria-label={title}>
+      <table>
+        <caption class="table-title">{title}</caption>
+        <thead><tr><th scope="col">{t("stage")}</th><th scope="col" class="right">{t("count")}</th><th scope="col" class="right">p50</th><th scope="col" class="right">p95</th><th scope="col" class="right">p99</th></tr></thead>
+        <tbody>
+          {passed.map(({ labels: { stage = "" }, value }) => (
+            <tr key={stage}>
+              <th scope="row">{stage}</th><td class="right">{number(value)}</td>
+              {[0.5, 0.95, 0.99].map((share) => <td key={share} class="right">{latency(quantile(now, undefined, of, { stage }, share))}</td>)}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
 export function Overview({ all }: PageProps) {
   const metrics = useAsked<Reading>("/metrics", EVERY_MS, readMetrics);
   const ready = useAsked<Ready>("/readyz", EVERY_MS * 2, readyz);
@@ -37,11 +61,9 @@ export function Overview({ all }: PageProps) {
   const since = readings.length > 1 ? readings[0] : undefined;
   // Where nobody has searched since the page was opened: since the server started.
   const q = (share: number) => now && (quantile(now, since, "twinset_http_request_seconds", SEARCH, share) ?? quantile(now, undefined, "twinset_http_request_seconds", SEARCH, share));
-  const latency = (seconds: number | undefined) => (seconds === undefined ? "–" : duration(seconds * 1000));
   const memory = now && sum(now, "process_resident_memory_bytes");
   const disk = now && sum(now, "twinset_disk_bytes");
   const warnings = ready.value ? warned(ready.value, now) : [];
-  const stages = now ? [...new Set(pick(now, "twinset_search_stage_seconds_count").map(({ labels }) => labels.stage ?? ""))] : [];
   const minutes = (at: number) => t("ago.s", { n: Math.round((Date.now() - at) / 1000) });
 
   return (
@@ -78,22 +100,8 @@ export function Overview({ all }: PageProps) {
                     }),
                   }))} />
               </div>
-              {stages.length > 0 && (
-                <div class="wide" tabIndex={0} role="group" aria-label={t("overview.stages")}>
-                  <table>
-                    <caption class="table-title">{t("overview.stages")}</caption>
-                    <thead><tr><th scope="col">{t("stage")}</th><th scope="col" class="right">{t("count")}</th><th scope="col" class="right">p50</th><th scope="col" class="right">p95</th><th scope="col" class="right">p99</th></tr></thead>
-                    <tbody>
-                      {stages.map((stage) => (
-                        <tr key={stage}>
-                          <th scope="row">{stage}</th><td class="right">{number(sum(now!, "twinset_search_stage_seconds_count", { stage }) ?? 0)}</td>
-                          {[0.5, 0.95, 0.99].map((share) => <td key={share} class="right">{latency(quantile(now!, undefined, "twinset_search_stage_seconds", { stage }, share))}</td>)}
-                        </tr>
-                      ))}
-                    </tbody>
-                  </table>
-                </div>
-              )}
+              <Stages now={now!} of="twinset_search_stage_seconds" title={t("overview.stages")} />
+              <Stages now={now!} of="twinset_change_stage_seconds" title={t("overview.changes")} />
             </>
           )}
         </Shown>

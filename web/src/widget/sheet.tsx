@@ -184,7 +184,7 @@ function Searching({ host, catalogue, given, onClose }: Given) {
                 </div>
                 {results.length === 0 && <Notice title={t("state.none")} text={t("state.weak.how")} />}
                 {results.length > 0 && results.every((one) => one.tier === "weak") && <p class="hint">{t("state.weak")}. {t("state.weak.how")}</p>}
-                <Results results={results} sorted={false} more={more} />
+                <Results results={results} heading={t("similar")} sorted={false} more={more} />
               </>
             )}
           </div>

@@ -193,6 +193,13 @@ export function adminStories(shop) {
     assert.deepEqual(asked, [{}, { delete_missing: "no" }]);
   });
 
+  story("jobs: the audit log tells what was changed", "jobs", async ({ page, open }) => {
+    await fetch(`${shop.server.base}/v1/catalogues/${shop.photo.catalogue}`, { method: "PUT" });
+    await open();
+    const log = page.getByRole("region", { name: "Audit log" });
+    await log.getByRole("cell", { name: `PUT /v1/catalogues/${shop.photo.catalogue}`, exact: true }).first().waitFor();
+  });
+
   story("index health: checked and made anew by jobs of the server; a backup is listed", "index", async ({ page, open }) => {
     await open();
     const state = page.getByRole("region", { name: "Index", exact: true });

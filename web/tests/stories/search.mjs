@@ -1,7 +1,7 @@
 // The search page: one story a test.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PATIENCE, accessible, greyPicture, openPage, shoot, startServer } from "../house.mjs";
+import { PATIENCE, accessible, greyPicture, openPage, shoot, startServer, twinset } from "../house.mjs";
 
 /** `shop`: the browser, the demo's server and a photo, once they are there. */
 export function searchStories(shop) {
@@ -337,6 +337,84 @@ export function searchStories(shop) {
       await close();
     } finally {
       await empty.stop();
+      rmSync(home, { recursive: true, force: true });
+    }
+  });
+
+  test("words alone, and words with the photo, where the model reads them", { timeout: PATIENCE }, async () => {
+    const { mkdirSync, mkdtempSync, rmSync, writeFileSync } = await import("node:fs");
+    const { tmpdir } = await import("node:os");
+    const { fileURLToPath } = await import("node:url");
+    const home = mkdtempSync(`${tmpdir()}/twinset-words-`);
+    // A model of CLIP's form with random weights: what it finds means nothing, but it reads every word.
+    const weights = (name) => fileURLToPath(new URL(`../../../crates/brought/testdata/${name}`, import.meta.url));
+    const { items } = await fetch(`${shop.server.base}/v1/catalogues/${shop.photo.catalogue}/products?limit=8`).then((answer) => answer.json());
+    for (const { id, images } of items) {
+      const picture = await fetch(`${shop.server.base}/v1/catalogues/${shop.photo.catalogue}/products/${id}/images/${images[0].name}/content`);
+      mkdirSync(`${home}/pictures/${id}`, { recursive: true });
+      writeFileSync(`${home}/pictures/${id}/main.jpg`, Buffer.from(await picture.arrayBuffer()));
+    }
+    const at = ["--home", `${home}/home`];
+    await twinset("import", `${home}/pictures`, "--catalogue", "main", ...at);
+    await twinset("model", "import", weights("clip.onnx"), "--text", weights("clip_text.onnx"), "--tokenizer", weights("tokenizer.json"), "--name", "small-clip", "--licence", "none", ...at);
+    await twinset("model", "use", "small-clip", "--catalogue", "main", "--force", ...at);
+    const server = await startServer(["serve", ...at], items.length);
+    try {
+      for (const [name, options] of Object.entries({
+        "360 light": { viewport: { width: 360, height: 740 } },
+        "768 dark": { viewport: { width: 768, height: 1024 }, colorScheme: "dark" },
+        "1440 light": { viewport: { width: 1440, height: 900 } },
+      })) {
+        const { page, close } = await openPage(shop.browser, server.base, { reducedMotion: "reduce", ...options });
+        await page.goto(server.base);
+        const field = page.getByRole("searchbox");
+        await page.getByLabel("Or say it in words").fill("a red dress");
+        await accessible(page, "start with words");
+        await shoot(page, `words-start ${name}`.replaceAll(" ", "-"));
+        await page.keyboard.press("Enter");
+        await page.waitForURL(/words=a\+red\+dress/);
+        await found(page);
+        assert.equal(await tiles(page).count(), items.length);
+        assert.equal(await page.locator(".badge").count(), 0, "nobody has seen the same article in words");
+        assert.match(await page.getByRole("status").first().textContent(), /8 results for “a red dress”/);
+        await page.waitForLoadState("networkidle");
+        await accessible(page, "results of words");
+        await shoot(page, `words-results ${name}`.replaceAll(" ", "-"));
+        await page.locator(".tile-why").first().click();
+        await page.getByRole("dialog", { name: "Why this?" }).getByText("Found by your words").waitFor();
+        await accessible(page, "why of words");
+        await shoot(page, `words-why ${name}`.replaceAll(" ", "-"));
+        await page.keyboard.press("Escape");
+        await page.reload();
+        await found(page);
+        assert.equal(await field.inputValue(), "a red dress");
+
+        await choose(page, shop.photo.file);
+        await page.locator(".stage img").waitFor();
+        await found(page);
+        assert.equal(await field.inputValue(), "", "another question begins without words");
+        await page.getByLabel("Add words").fill("but in red");
+        const [answer] = await Promise.all([page.waitForResponse(/\/search$/), page.keyboard.press("Enter")]);
+        const { results } = await answer.json();
+        assert.ok(results.every(({ evidence }) => typeof evidence.text === "number"), "the words were not sent");
+        await page.waitForURL(/photo=.*words=but\+in\+red/);
+        await answered(page);
+        await accessible(page, "results of both");
+        await shoot(page, `words-both ${name}`.replaceAll(" ", "-"));
+        await page.goBack();
+        await page.waitForURL((url) => !url.searchParams.has("words"));
+        await answered(page);
+        assert.equal(await field.inputValue(), "");
+        await close();
+      }
+      // The shop's own model reads none: there is no field, and words in an address are left out.
+      const { page, close } = await openPage(shop.browser, shop.server.base);
+      await page.goto(`${shop.server.base}/?words=red`);
+      await page.locator(".examples img").first().waitFor();
+      assert.equal(await page.getByRole("searchbox").count(), 0);
+      await close();
+    } finally {
+      await server.stop();
       rmSync(home, { recursive: true, force: true });
     }
   });

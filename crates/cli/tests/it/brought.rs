@@ -75,6 +75,29 @@ fn a_brought_embedder_answers_photos_and_words() {
         house.run(&["search", text(&photo), "-c", "shop", "--text", "a red dress", "--json"]).ended(0).json();
     assert!(both["hits"][0]["global"].as_f64() < found["hits"][0]["global"].as_f64(), "{both}");
 
+    // The same over HTTP: the catalogue says that it reads, results how well the words fit, and words become a vector.
+    let server = house.start(&["serve"]);
+    let json = |(status, body): (u16, String)| -> serde_json::Value {
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    };
+    assert_eq!(json(server.get("/v1/catalogues/shop"))["reads_words"], true);
+    let post =
+        |path: &str, body: &str| server.send("POST", path, "application/json", body.as_bytes()).unwrap();
+    let answer = json(post("/v1/catalogues/shop/search", r#"{"text": "a red dress", "limit": 4}"#));
+    let best = &answer["results"][0];
+    assert_eq!(best["product"]["id"].to_string(), red[0].0);
+    assert!((best["evidence"]["text"].as_f64().unwrap() - red[0].1).abs() < 1e-4, "{best}");
+    let words = r#"{"text": "a red dress"}"#;
+    let vector = json(post("/v1/embed?catalogue=shop", words));
+    assert_eq!(vector["embedding"].as_array().map(Vec::len), Some(12));
+    assert_eq!((&vector["model"], vector["box"].is_null()), (&used["model"], true));
+    // The program's own models, of which a new catalogue is, read none.
+    let (status, told) = post("/v1/embed", words);
+    assert!(status == 422 && told.contains("reads no words"), "{told}");
+    assert_eq!(post("/v1/embed?catalogue=none", words).0, 404);
+    assert_eq!(server.stop(), Some(0));
+
     house.run(&["model", "rollback", "-c", "shop"]).ended(0);
     let back = house.run(&["search", text(&photo), "-c", "shop", "--json"]).ended(0).json();
     assert_eq!(back["model"], before["model"]);

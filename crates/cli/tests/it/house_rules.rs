@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Each crate and those of ours that it may see, in the order a photo travels (docs: `ARCHITECTURE.md`).
-const MAY_SEE: [(&str, &str); 19] = [
+const MAY_SEE: [(&str, &str); 20] = [
     ("photo", ""),
     ("brought", ""),
     ("nets", "photo brought disk"),
@@ -15,6 +15,7 @@ const MAY_SEE: [(&str, &str); 19] = [
     ("catalogue", "photo disk"),
     ("feed", "catalogue"),
     ("fetch", ""),
+    ("traces", ""),
     ("synth", "photo"),
     ("dataset", "photo"),
     ("audit", "photo"),

@@ -17,3 +17,5 @@ mod serving;
 #[cfg(feature = "s3")]
 mod stored;
 mod syncing;
+#[cfg(feature = "otel")]
+mod traces;

@@ -1,11 +1,13 @@
 //! Several searches in one request.
 
 use super::search;
+use crate::access::Caller;
 use crate::gate::TENANT;
 use crate::problem::{INVALID_VALUE, Problem, ProblemBody};
 use crate::receive::{body, is_json, json, kind, wrong_kind};
 use crate::shapes::{SearchQuery, SearchReply};
 use crate::state::App;
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::header;
@@ -54,6 +56,7 @@ pub(crate) struct BatchLine {
 )]
 pub(crate) async fn batch(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Path(catalogue): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -73,8 +76,8 @@ pub(crate) async fn batch(
     app.store.run(move || state.shop(&name)).await?; // a missing catalogue is one answer, not one a line
     let tenant = TENANT.try_with(Clone::clone).unwrap_or_else(|_| catalogue.as_str().into());
     let one = move |(search, query)| {
-        let (app, catalogue) = (app.clone(), catalogue.clone());
-        let answer = async move { search::run(&app, catalogue, None, query, None).await };
+        let (app, caller, catalogue) = (app.clone(), caller.clone(), catalogue.clone());
+        let answer = async move { search::run(&app, &caller, catalogue, None, query, None).await };
         let answer = TENANT.scope(tenant.clone(), answer);
         async move {
             let line = match answer.await {

@@ -14,7 +14,7 @@ use twinset_engine::{EngineError, Shop};
 
 fn shape(shop: &Shop) -> Result<CatalogueShape, Problem> {
     let catalogue = shop.catalogue();
-    let (settings, counts) = (catalogue.settings(), catalogue.count()?);
+    let (settings, counts, vision) = (catalogue.settings(), catalogue.count()?, shop.vision());
     Ok(CatalogueShape {
         name: shop.name().to_string(),
         settings,
@@ -23,7 +23,8 @@ fn shape(shop: &Shop) -> Result<CatalogueShape, Problem> {
             pictures: counts.pictures,
             images: counts.placements,
         },
-        model: shop.vision().name(),
+        model: vision.name(),
+        reads_words: vision.reads_words(),
         change: catalogue.last_seq()?,
         snapshot: shop.seq(),
     })

@@ -96,7 +96,7 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse,
     let mut out = Families::default();
     app.metrics.tell(&mut out);
     for Load { name, running, waiting, refused, waits } in
-        [app.vision.load(), app.store.load(), app.pictures.load()]
+        [app.vision.load(), app.store.load(), app.pictures.load(), app.afar.gate.load()]
     {
         let labels = format!("gate=\"{name}\"");
         out.gauge("twinset_gate_running", "Blocking work under way.", &labels, running);
@@ -105,6 +105,12 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse,
         out.counter("twinset_gate_refused_total", help, &labels, refused);
         let help = "How long requests waited for their turn; those refused did not.";
         out.histogram("twinset_gate_wait_seconds", help, &labels, &waits);
+    }
+    for (stage, times) in app.engine.change_times() {
+        let labels = format!("stage=\"{}\"", stage.name());
+        let help =
+            "Time of each stage of a change: of pictures one by one, of transactions and the index by batch.";
+        out.histogram("twinset_change_stage_seconds", help, &labels, &times);
     }
     let help = "Bytes of request bodies in memory.";
     out.gauge("twinset_bodies_bytes", help, "", app.intake.held_bytes());
@@ -230,6 +236,8 @@ pub(crate) struct LimitsShape {
     import_line_bytes: usize,
     results: usize,
     offset: usize,
+    /// Articles found in one photo.
+    regions: usize,
     batch_searches: usize,
     feedback_events: usize,
     request_timeout_ms: u64,
@@ -253,6 +261,7 @@ pub(crate) async fn version(State(app): State<App>) -> Json<Version> {
             import_line_bytes: options.max_line_bytes,
             results: twinset_engine::MAX_LIMIT,
             offset: twinset_engine::MAX_OFFSET,
+            regions: twinset_engine::MAX_GARMENTS,
             batch_searches: super::batch::MOST,
             feedback_events: super::feedback::MOST_EVENTS,
             request_timeout_ms: options.request_timeout.as_millis() as u64,

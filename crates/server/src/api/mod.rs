@@ -16,6 +16,7 @@ mod index;
 mod jobs;
 mod keys;
 mod line;
+mod log;
 mod models;
 mod products;
 mod runs;
@@ -66,6 +67,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(runs::list, runs::create))
         .routes(routes!(runs::get))
         .routes(routes!(config::get))
+        .routes(routes!(log::list))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))

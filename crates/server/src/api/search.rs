@@ -1,5 +1,6 @@
 //! Search and detection: a photo in, products or boxes out.
 
+use crate::access::Caller;
 use crate::feedback::Asked;
 use crate::guard::new_id;
 use crate::problem::{INVALID_VALUE, PICTURE_TOO_LARGE, Problem, ProblemBody};
@@ -8,9 +9,9 @@ use crate::shapes::{
     Detect, DetectAnswer, EXAMPLE_PHOTO, Explain, GroupBy, ImageRef, Near, SearchQuery, SearchReply, regions,
 };
 use crate::state::App;
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
+use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
@@ -83,6 +84,7 @@ impl SearchParams {
 )]
 pub(crate) async fn search(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Path(catalogue): Path<String>,
     Params(params): Params<SearchParams>,
     request: Request,
@@ -110,12 +112,13 @@ pub(crate) async fn search(
     } else {
         return Err(wrong_kind(&kind, "a picture, application/json or multipart/form-data"));
     };
-    Ok(Json(run(&app, catalogue, photo, query, params.min_snapshot).await?))
+    Ok(Json(run(&app, &caller, catalogue, photo, query, params.min_snapshot).await?))
 }
 
 /// One search, whichever way it came.
 pub(crate) async fn run(
     app: &App,
+    caller: &Caller,
     catalogue: String,
     photo: Option<Bytes>,
     query: SearchQuery,
@@ -127,7 +130,7 @@ pub(crate) async fn run(
         Some(ImageRef::Product(id)) => Some(id.clone()),
         _ => None,
     };
-    let mut asked = engine_request(app, photo, query)?;
+    let mut asked = engine_request(app, caller, photo, query).await?;
     asked.min_seq = asked.min_seq.max(min_snapshot);
     let photo = match &asked.image {
         QueryImage::Bytes(bytes) => Some(PictureHash::of(bytes).to_string()),
@@ -195,30 +198,34 @@ pub(crate) struct SearchForm {
     query: Option<SearchQuery>,
 }
 
-fn engine_request(app: &App, photo: Option<Bytes>, query: SearchQuery) -> Result<SearchRequest, Problem> {
+async fn engine_request(
+    app: &App,
+    caller: &Caller,
+    photo: Option<Bytes>,
+    query: SearchQuery,
+) -> Result<SearchRequest, Problem> {
     let text = query.text.filter(|text| !text.trim().is_empty());
-    let image =
-        match (photo, query.image) {
-            (Some(bytes), _) => QueryImage::Bytes(picture(app, bytes)?.to_vec()),
-            (None, Some(ImageRef::Base64(text))) => QueryImage::Bytes(picture(app, base64(&text)?)?.to_vec()),
-            (None, Some(ImageRef::Product(id))) => QueryImage::Product(id),
-            (None, Some(ImageRef::Url(_))) => {
-                return Err(super::unsupported("this server fetches no pictures; send the photo itself")
-                    .at("/image/url"));
-            }
-            (None, Some(ImageRef::Upload(_))) => {
-                return Err(super::unsupported("this server keeps no uploads; send the photo itself")
-                    .at("/image/upload"));
-            }
-            (None, None) if text.is_some() => QueryImage::Words,
-            (None, None) => {
-                return Err(Problem::new(
-                    &crate::problem::BAD_REQUEST,
-                    "there is nothing to search with: `image` is missing, and there is no `text` either",
-                )
-                .at("/image"));
-            }
-        };
+    let image = match (photo, query.image) {
+        (Some(bytes), _) => QueryImage::Bytes(picture(app, bytes)?.to_vec()),
+        (None, Some(ImageRef::Base64(text))) => QueryImage::Bytes(picture(app, base64(&text)?)?.to_vec()),
+        (None, Some(ImageRef::Product(id))) => QueryImage::Product(id),
+        (None, Some(ImageRef::Url(url))) => {
+            QueryImage::Bytes(app.afar.photo(caller, url, "/image/url").await?.to_vec())
+        }
+        (None, Some(ImageRef::Upload(_))) => {
+            return Err(
+                super::unsupported("this server keeps no uploads; send the photo itself").at("/image/upload")
+            );
+        }
+        (None, None) if text.is_some() => QueryImage::Words,
+        (None, None) => {
+            return Err(Problem::new(
+                &crate::problem::BAD_REQUEST,
+                "there is nothing to search with: `image` is missing, and there is no `text` either",
+            )
+            .at("/image"));
+        }
+    };
     let mut request = SearchRequest::new(image);
     request.text = text;
     request.detect = match query.detect.unwrap_or_default() {
@@ -286,12 +293,16 @@ pub(crate) struct DetectQuery {
         (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody),
     )
 )]
-pub(crate) async fn detect(State(app): State<App>, request: Request) -> Result<Json<DetectAnswer>, Problem> {
+pub(crate) async fn detect(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Json<DetectAnswer>, Problem> {
     let kind = kind(request.headers());
     let bytes = if kind == "multipart/form-data" {
         form(request).await?.image
     } else if is_json(&kind) {
-        json::<DetectQuery>(&body(request).await?)?.image.bytes("/image")?
+        json::<DetectQuery>(&body(request).await?)?.image.bytes(&app, &caller, "/image").await?
     } else if is_picture(&kind) {
         body(request).await?
     } else {
@@ -310,10 +321,11 @@ pub(crate) async fn detect(State(app): State<App>, request: Request) -> Result<J
 
 impl ImageRef {
     /// The photo itself, where no catalogue is at hand that could have it.
-    pub(crate) fn bytes(self, pointer: &str) -> Result<Bytes, Problem> {
+    pub(crate) async fn bytes(self, app: &App, caller: &Caller, pointer: &str) -> Result<Bytes, Problem> {
         match self {
             Self::Base64(text) => base64(&text),
-            _ => {
+            Self::Url(url) => app.afar.photo(caller, url, &format!("{pointer}/url")).await,
+            Self::Product(_) | Self::Upload(_) => {
                 Err(super::unsupported("this address reads the photo itself: give it as base64").at(pointer))
             }
         }

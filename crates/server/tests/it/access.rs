@@ -82,6 +82,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("post", "/v1/runs", Whole(Admin)),
     ("get", "/v1/runs/{run}", Whole(Read)),
     ("get", "/v1/config", Whole(Admin)),
+    ("get", "/v1/log", Whole(Admin)),
 ];
 
 /// The rows of operations that this server has: some are of parts that are built beside this one.
@@ -241,6 +242,46 @@ async fn each_operation_demands_its_right() {
     }
 }
 
+/// What was done, and with which key; neither what was only read nor what was refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_says_who_did_what() {
+    let (mut house, [admin, read]) = House::keyed(ServerOptions::default(), [key(&[Admin]), key(&[Read])]);
+    house.token = Some(admin.clone());
+    house.put("/v1/catalogues/main", "").await.ok(201);
+    house.put("/v1/catalogues/main/products/x", "{}").await.ok(201);
+    house.get("/v1/catalogues/main").await.ok(200);
+    let made = house.post("/v1/keys", r#"{"rights":["search"]}"#).await.ok(201).json();
+    let revoked = format!("/v1/keys/{}", made["id"].as_str().expect("an id"));
+    house.send(Method::DELETE, &revoked, &[], "").await.ok(204);
+    house.token = Some(read);
+    house.send(Method::DELETE, "/v1/catalogues/main", &[], "").await.problem(403, "forbidden");
+    house.get("/v1/log").await.problem(403, "forbidden");
+    house.token = Some(admin.clone());
+    let log = house.get("/v1/log").await.ok(200).json();
+    let told: Vec<_> = log["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .map(|deed| (deed["method"].as_str(), deed["path"].as_str(), deed["status"].as_u64()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Some("DELETE"), Some(revoked.as_str()), Some(204)),
+            (Some("POST"), Some("/v1/keys"), Some(201)),
+            (Some("PUT"), Some("/v1/catalogues/main"), Some(201)),
+        ]
+    );
+    let own = admin.split('_').nth(1);
+    assert!(log["items"].as_array().expect("items").iter().all(|deed| deed["by"].as_str() == own), "{log}");
+    let page = house.get("/v1/log?limit=2").await.ok(200).json();
+    let rest =
+        house.get(&format!("/v1/log?after={}", page["next"].as_str().expect("more"))).await.ok(200).json();
+    assert_eq!(rest["items"].as_array().map(Vec::len), Some(1));
+    house.get("/v1/log?limit=0").await.problem(422, "invalid_value");
+    house.get("/v1/log?after=x").await.problem(400, "bad_request");
+}
+
 /// The rest of OWASP's API top ten (2023), by item.
 #[tokio::test(flavor = "multi_thread")]
 async fn owasp_api_top_ten() {
@@ -298,7 +339,12 @@ async fn owasp_api_top_ten() {
     let click = r#"{"events":[{"kind":"click","search":"s","product":"x","user":"u"},{"kind":"click","search":"s","product":"x","user":"u"}]}"#;
     let fate = house.post("/v1/catalogues/main/feedback", click).await.ok(202).json();
     assert_eq!(fate, json!({"accepted": 1, "repeated": 1, "capped": 0}));
-    // API7, request forgery: nothing is fetched because a caller says so.
+    // API7, request forgery: nothing behind this server is fetched because a caller says so, and for those who may only
+    // search nothing at all.
+    house.token = Some(search.clone());
+    let body = r#"{"image":{"url":"http://shop.example/a.jpg"}}"#;
+    house.post("/v1/catalogues/main/search", body).await.problem(403, "forbidden");
+    house.token = Some(admin.clone());
     for url in [
         "http://127.0.0.1:7878/metrics",
         "http://169.254.169.254/latest/meta-data",
@@ -306,8 +352,9 @@ async fn owasp_api_top_ten() {
         "gopher://x",
     ] {
         let body = json!({"image": {"url": url}}).to_string();
+        let code = if url.starts_with("http:") { "picture_not_fetched" } else { "invalid_value" };
         for path in ["/v1/catalogues/main/search", "/v1/detect", "/v1/embed"] {
-            house.post(path, &body).await.problem(422, "unsupported");
+            house.post(path, &body).await.problem(422, code);
         }
     }
     // API8, configuration: no default key, safe headers on failures too, no words of the machine.

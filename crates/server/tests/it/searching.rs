@@ -86,10 +86,44 @@ async fn a_photo_finds_its_product_however_it_is_sent() {
     for line in [
         "twinset_products{catalogue=\"main\"} 2",
         "twinset_search_stage_seconds_count{stage=\"embed\"}",
+        "twinset_change_stage_seconds_count{stage=\"commit\"}",
+        "twinset_change_stage_seconds_count{stage=\"local\"} 2",
         "route=\"/v1/catalogues/{catalogue}/search\",method=\"POST\",status=\"200\"",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_is_fetched_from_where_the_operator_allows() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = [0; 1024];
+            let read = stream.read(&mut head).unwrap_or(0);
+            let body = if head[..read].starts_with(b"GET /large") { vec![0; 60_000] } else { picture(NAVY) };
+            let status = if head[..read].starts_with(b"GET /gone") { "404 Not Found" } else { "200 OK" };
+            let told = format!(
+                "HTTP/1.1 {status}\r\ncontent-type: image/jpeg\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all(told.as_bytes()).and_then(|()| stream.write_all(&body));
+        }
+    });
+    let nets = vec!["127.0.0.1".parse().expect("a network")];
+    let options = ServerOptions { allow_nets: nets, max_picture_bytes: 50_000, ..ServerOptions::default() };
+    let house = House::with(options);
+    house.put("/v1/catalogues/main", "").await.ok(201);
+    let at = |path: &str| json!({"image": {"url": format!("{address}{path}")}}).to_string();
+    let found = house.post("/v1/detect", &at("/a.jpg")).await.ok(200).json();
+    assert_eq!(found["width"], 160);
+    assert_eq!(house.post(AT, &at("/a.jpg")).await.ok(200).json()["results"], json!([]));
+    house.post(AT, &at("/large.jpg")).await.problem(413, "picture_too_large");
+    let gone = house.post(AT, &at("/gone.jpg")).await;
+    gone.problem(422, "picture_not_fetched");
+    assert!(gone.text().contains("404") && gone.text().contains("/image/url"), "{}", gone.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,7 +148,7 @@ async fn bad_searches_are_told_what_is_wrong() {
     house.send(Method::POST, AT, &[("content-type", "text/plain")], "x").await.problem(415, "content_type");
     house.post(AT, "{}").await.problem(400, "bad_request");
     house.post(AT, r#"{"image":{"base64":"***"}}"#).await.problem(400, "bad_request");
-    house.post(AT, r#"{"image":{"url":"http://127.0.0.1/x.jpg"}}"#).await.problem(422, "unsupported");
+    house.post(AT, r#"{"image":{"url":"http://127.0.0.1/x.jpg"}}"#).await.problem(422, "picture_not_fetched");
     house.post(AT, r#"{"image":{"product":"none"}}"#).await.problem(404, "product_not_found");
     house.post(AT, &format!(r#"{{{image},"text":"in red"}}"#)).await.problem(422, "unsupported");
     house.post(AT, &format!(r#"{{{image},"limit":501}}"#)).await.problem(422, "invalid_value");
