@@ -68,6 +68,8 @@ export function App() {
   const words = main?.reads ? address.words : undefined;
   const waiting = main === undefined && address.words !== undefined;
   const wordsOnly = address.source.kind === "none" && words !== undefined;
+  /** What is searched for, given the name of the part of the photo. */
+  const named = (part: string) => (words === undefined ? part : [...(wordsOnly ? [] : [part]), t("words.said", { words })].join(" · "));
 
   // ---- where we are ----
   const go = useCallback((next: Address, replace = false) => {
@@ -162,7 +164,7 @@ export function App() {
         })));
         setPhase("done");
         setAnswered(question);
-        const name = wordsOnly ? t("words.said", { words }) : searched(address.box ?? got.searched_box, found).name;
+        const name = named(searched(address.box ?? got.searched_box, found).name);
         setSaid(plural("results.for", got.results.length, { kind: name }));
       },
       (reason) => {
@@ -367,7 +369,7 @@ export function App() {
                     </button>
                   )}
                   <p class="bar-words">
-                    <strong>{wordsOnly ? t("words.said", { words }) : here.name}</strong>
+                    <strong>{named(here.name)}</strong>
                     <span>{phase === "searching" ? t("searching") : problem ? "" : plural("count", ordered.length)}</span>
                   </p>
                   {phase === "searching" && slow && <><span class="spinner" aria-hidden="true" /><button class="button small" onClick={() => { running.current?.abort(); setPhase("cancelled"); setSaid(t("cancelled")); }}>{t("cancel")}</button></>}

@@ -19,7 +19,7 @@ export function Words({ words = "", alone, onWords }: Props) {
   return (
     <form class="words" role="search" onSubmit={(event) => { event.preventDefault(); if (text.trim() || !alone) onWords(text.trim() || undefined); }}>
       <label>
-        <span>{t(alone ? "words.alone" : "words.beside")}</span>
+        <span>{t(!alone ? "words.beside" : words ? "sheet.words" : "words.alone")}</span>
         <input
           type="search" enterKeyHint="search" maxLength={MOST} placeholder={t(alone ? "words.alone.hint" : "words.beside.hint")}
           value={text} onInput={(event) => setText(event.currentTarget.value)}
