@@ -105,7 +105,12 @@ pub(crate) fn status(core: &Core) -> Result<IndexStatus> {
     let index = core.index();
     let snapshot = index.snapshot();
     Ok(core.look(|desk| IndexStatus {
-        state: if desk.state == State::Ready && desk.seq < last_seq { State::CatchingUp } else { desk.state },
+        // By what is searchable, not by whether the follower has looked around for more.
+        state: match desk.state {
+            State::Ready | State::CatchingUp if desk.seq < last_seq => State::CatchingUp,
+            State::Ready | State::CatchingUp => State::Ready,
+            busy => busy,
+        },
         seq: desk.seq,
         last_seq,
         items: snapshot.len() as u64,
