@@ -15,7 +15,7 @@ pub(crate) fn read(path: &Path) -> Result<ClickLog, TrainError> {
     let bad = |line: usize, reason: String| TrainError::Clicks { path: path.into(), line, reason };
     let file = File::open(path).map_err(|e| TrainError::io(path, e))?;
     let mut clicks = Vec::new();
-    let mut rows = || -> Result<Option<String>, ParquetError> {
+    let rows = || -> Result<Option<String>, ParquetError> {
         let reader = SerializedFileReader::new(file)?;
         for row in reader.get_row_iter(None)? {
             match serde_json::from_value(object(row?)).map_err(|e| e.to_string()).and_then(Click::checked) {
@@ -26,7 +26,7 @@ pub(crate) fn read(path: &Path) -> Result<ClickLog, TrainError> {
         Ok(None)
     };
     // The library asserts in places where a damaged file can bring it.
-    let read = catch_unwind(AssertUnwindSafe(&mut rows));
+    let read = catch_unwind(AssertUnwindSafe(rows));
     let row = clicks.len() + 1;
     match read {
         Ok(Ok(None)) if clicks.is_empty() => Err(bad(1, "the log has no clicks".into())),
