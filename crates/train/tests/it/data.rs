@@ -159,7 +159,8 @@ fn any_embedder_teaches_and_looks_once() {
         let look = || {
             let counted = AtomicU64::new(0);
             let watch = |_: u64, _: u64| _ = counted.fetch_add(1, Ordering::Relaxed);
-            let taught = teach(package, std::slice::from_ref(&set), &out, &AtomicBool::new(false), &watch).unwrap();
+            let taught =
+                teach(package, std::slice::from_ref(&set), &out, &AtomicBool::new(false), &watch).unwrap();
             asked.set(counted.into_inner());
             taught
         };
