@@ -43,7 +43,10 @@ impl Caller {
     /// clients do.
     async fn ask(&self) -> Result<Answer, Failure> {
         let started = Instant::now();
-        while let Some(kept) = self.idle.lock().await.pop() {
+        loop {
+            // Not in a `while let`: it would hold the lock that the answer needs.
+            let kept = self.idle.lock().await.pop();
+            let Some(kept) = kept else { break };
             if let Ok(answer) = self.ask_on(kept, started).await {
                 return Ok(answer);
             }
