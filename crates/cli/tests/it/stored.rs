@@ -31,7 +31,7 @@ fn shards(house: &House) -> std::path::PathBuf {
 fn a_set_in_a_store_trains_as_the_same_set_in_a_folder() {
     let house = House::new();
     let set = shards(&house);
-    let stub = Stub::start(objects(&set, "data/"));
+    let stub = Stub::start(objects(&set, "set/"));
     let config = house.write(
         "small.toml",
         "side = 32\nstem = 16\nstages = [[16, 1], [32, 1], [32, 1]]\nbatch = 8\nsteps = 20\nwindow = 8\n",
@@ -43,7 +43,7 @@ fn a_set_in_a_store_trains_as_the_same_set_in_a_folder() {
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let (here, there) = (house.path("here"), house.path("there"));
-    for (data, run) in [(text(&set), &here), ("s3://shop/data", &there)] {
+    for (data, run) in [(text(&set), &here), ("s3://shop/set", &there)] {
         let (status, told) = train(data, run);
         assert_eq!(status, Some(0), "{told}");
     }
@@ -54,14 +54,14 @@ fn a_set_in_a_store_trains_as_the_same_set_in_a_folder() {
         text.lines().map(|line| [&cells(line)[..2], &cells(line)[3..]].concat()).collect()
     };
     assert_eq!(curve(&here), curve(&there));
-    assert!(stub.asked().iter().any(|asked| asked.starts_with("GET data/shop-1.tar bytes=")));
+    assert!(stub.asked().iter().any(|asked| asked.starts_with("GET set/shop-1.tar bytes=")));
 
     let nowhere = house.path("nowhere");
-    let (status, told) = train("s3://other/data", &nowhere);
+    let (status, told) = train("s3://other/set", &nowhere);
     assert_eq!(status, Some(1));
     assert!(told.contains("there is no bucket other") && !nowhere.exists(), "{told}");
     stub.set(Mood::Forbids);
-    let (status, told) = train("s3://shop/data", &nowhere);
+    let (status, told) = train("s3://shop/set", &nowhere);
     assert_eq!(status, Some(1));
     assert!(told.contains("AWS_ACCESS_KEY_ID") && !nowhere.exists(), "{told}");
 }
