@@ -10,6 +10,8 @@
 use crate::neighbours::{COPY, Neighbour, VOTERS, nearest, normalise, votes};
 use crate::{Classes, pool, probe, words};
 
+/// Claims that are wrong with this probability are doubted.
+pub const DOUBTFUL: f32 = 0.5;
 /// Parts that the probe is learned without, one after the other.
 const FOLDS: usize = 10;
 /// Rounds of judging; the later ones learn from what the earlier found.
@@ -57,21 +59,13 @@ pub struct Judged {
     pub neighbours: Vec<Neighbour>,
 }
 
-/// What the same picture under another owner is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Copies {
-    /// Nothing: whoever copied a picture may have copied the claim.
-    Abstain,
-    /// As much as any other: embeddings of few numbers are often equal.
-    Vote,
-}
-
-/// Judges all claims; `classes`: how many classes there are. Deterministic.
+/// Judges all claims; `classes`: how many classes there are. Copies of a picture under another owner say nothing: whoever
+/// copied it may have copied the claim. Deterministic.
 ///
 /// # Panics
 /// If a claim is not below `classes`.
 #[must_use]
-pub fn judge(samples: &[Sample<'_>], classes: usize, copies: Copies) -> Vec<Judged> {
+pub fn judge(samples: &[Sample<'_>], classes: usize) -> Vec<Judged> {
     if samples.is_empty() || classes < 2 {
         let certain = |s: &Sample<'_>| {
             let classes: Classes = (0..classes).map(|c| f32::from(u8::from(c == s.given))).collect();
@@ -87,9 +81,8 @@ pub fn judge(samples: &[Sample<'_>], classes: usize, copies: Copies) -> Vec<Judg
     let step = samples.len().div_ceil(REFERENCE).max(1);
     let embeddings: Vec<&[f32]> = samples.iter().map(|s| s.embedding).collect();
     let reference: Vec<&[f32]> = embeddings.iter().copied().step_by(step).collect();
-    let least_apart = if copies == Copies::Vote { f32::INFINITY } else { COPY };
     let apart = |q: usize, of: usize| owners[q] != owners[of * step];
-    let mut near = nearest(&embeddings, &reference, VOTERS, least_apart, apart);
+    let mut near = nearest(&embeddings, &reference, VOTERS, COPY, apart);
     near.iter_mut().flatten().for_each(|n| n.of *= step);
 
     let one_hot = |class: usize| (0..classes).map(|c| f32::from(u8::from(c == class))).collect::<Classes>();
@@ -227,7 +220,7 @@ mod tests {
                 title: "",
             })
             .collect();
-        let judged = judge(&samples, 4, Copies::Abstain);
+        let judged = judge(&samples, 4);
         let flagged: Vec<usize> = (0..400).filter(|&i| judged[i].wrong > 0.5).collect();
         let right = flagged.iter().filter(|&&i| wrong[i]).count() as f32;
         let all = wrong.iter().filter(|w| **w).count() as f32;
@@ -247,8 +240,8 @@ mod tests {
 
     #[test]
     fn nothing_and_one_class_are_no_doubt() {
-        assert!(judge(&[], 3, Copies::Vote).is_empty());
+        assert!(judge(&[], 3).is_empty());
         let one = Sample { embedding: &[1.0], hints: vec![], told: vec![], given: 0, owner: 1, title: "x" };
-        assert_eq!(judge(&[one.clone(), one], 1, Copies::Vote)[0].wrong, 0.0);
+        assert_eq!(judge(&[one.clone(), one], 1)[0].wrong, 0.0);
     }
 }

@@ -16,18 +16,25 @@ mod colour;
 mod families;
 mod fuse;
 mod judge;
+mod lettering;
 mod neighbours;
 mod pool;
 mod probe;
+mod seam;
+mod weighed;
 mod words;
 
-pub use blemish::{Blemishes, blemishes, panels};
-pub use colour::{NAMES as COLOUR_NAMES, Palette, affinity, colour_names, palette};
+pub use blemish::{Blemishes, blemishes, lettering_signs, panels, seam_signs, shrunk};
+pub use colour::{
+    ColourClaim, DOUBTFUL as DOUBTFUL_COLOUR, NAMES as COLOUR_NAMES, affinity, colour_names, judge_colours,
+    likely_names,
+};
 pub use families::Families;
 pub use fuse::{Fuse, fuse};
-pub use judge::{Copies, Judged, Sample, judge};
+pub use judge::{DOUBTFUL, Judged, Sample, judge};
 pub use neighbours::{Neighbour, VOTERS, nearest, votes};
 pub use probe::Probe;
+pub use weighed::Signs;
 pub use words::title_classes;
 
 /// Probability, or share, of each class.

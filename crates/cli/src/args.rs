@@ -580,6 +580,12 @@ pub(crate) struct EvalAudit {
     /// Only this split of each [default: all]
     #[arg(long, value_name = "S")]
     pub(crate) split: Option<String>,
+    /// Score only products of this split, with the others around them [default: all]
+    #[arg(long, value_name = "S")]
+    pub(crate) scored: Option<String>,
+    /// CSV of `file,colour`: what a person saw where the set itself says something else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) seen: Option<PathBuf>,
     /// Share of the claims that are made wrong
     #[arg(long, value_name = "SHARE", default_value_t = 0.15)]
     pub(crate) noise: f64,

@@ -11,15 +11,14 @@ use parking_lot::Mutex;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use twinset_audit::{
-    COLOUR_NAMES, Copies, Families, Judged, Sample, blemishes, colour_names, judge, palette,
+    COLOUR_NAMES, ColourClaim, DOUBTFUL, DOUBTFUL_COLOUR, Families, Judged, Sample, blemishes, colour_names,
+    judge, judge_colours, likely_names,
 };
 use twinset_catalogue::{Finding, Image, Product, Witness};
 use twinset_photo::{Photo, PictureHash};
 
 /// Products that must claim a class before it is judged.
 const MEMBERS: usize = 6;
-/// Doubts from this probability on are findings.
-const DOUBTFUL: f32 = 0.5;
 /// Classes or colours told, and witnesses.
 const TOLD: usize = 3;
 const WITNESSES: usize = 5;
@@ -262,7 +261,7 @@ impl Claims<'_> {
                 title: listed[i].product.title.as_deref().unwrap_or(""),
             })
             .collect();
-        let judged = judge(&samples, names.len(), Copies::Abstain);
+        let judged = judge(&samples, names.len());
         Verdicts { products, given, judged }
     }
 
@@ -396,28 +395,27 @@ fn colours(listed: &[Listed], report: &mut AuditReport) -> Vec<Finding> {
             let shares = COLOUR_NAMES.map(|name| {
                 features.attributes.colour.iter().find(|(c, _)| c == name).map_or(0.0, |(_, share)| *share)
             });
-            claims.push((i, n, claimed, palette(&shares)));
+            claims.push((i, n, claimed, shares));
         }
     }
     let names: Vec<String> = COLOUR_NAMES.iter().map(|&name| name.to_owned()).collect();
-    let samples: Vec<Sample<'_>> = claims
+    let asked: Vec<ColourClaim<'_>> = claims
         .iter()
-        .map(|(i, _, claimed, palette)| {
+        .map(|(i, n, claimed, shares)| {
             // Of several colours one is enough to be right: the one that is seen best.
-            let given = claimed.iter().max_by(|a, b| palette.told[**a].total_cmp(&palette.told[**b]));
-            Sample {
-                embedding: &palette.vector,
-                hints: palette.told.clone(),
-                told: palette.told.clone(),
+            let likely = likely_names(shares);
+            let given = claimed.iter().max_by(|a, b| likely[**a].total_cmp(&likely[**b]));
+            ColourClaim {
+                shares,
+                embedding: &listed[*i].seen[*n].2.embedding,
                 given: given.copied().unwrap_or(0),
                 owner: key(&listed[*i].product.id),
-                title: "",
             }
         })
         .collect();
-    let judged = judge(&samples, COLOUR_NAMES.len(), Copies::Vote);
+    let judged = judge_colours(&asked);
     report.colours_judged = judged.len();
-    let doubted = judged.iter().zip(&claims).filter(|(judged, _)| judged.wrong >= DOUBTFUL);
+    let doubted = judged.iter().zip(&claims).filter(|(judged, _)| judged.wrong >= DOUBTFUL_COLOUR);
     doubted
         .map(|(judged, (i, n, claimed, _))| {
             let l = &listed[*i];
@@ -542,7 +540,7 @@ fn copy(l: &Listed, at: usize, first: &Listed, shown: usize, likeness: f32, how:
 
 /// Stamp of what is kept of a picture's blemishes; another number when they are looked for otherwise.
 pub(crate) fn stamp() -> [u8; 32] {
-    *blake3::hash(b"twinset blemishes 2").as_bytes()
+    *blake3::hash(b"twinset blemishes 3").as_bytes()
 }
 
 /// What is kept of one picture: its certainties, in the order of [`BLEMISHES`].

@@ -3,9 +3,11 @@
 //! Each data set is a catalogue of its own. Wrong claims are put in where the truth is taken to be what the set says
 //! (so its own errors count as false alarms): categories by their confusions, that is, a product is called what an
 //! audit of the set as it is finds most like it, in proportion; colour words by what the palette comes near to.
-//! Words, frames and collages are drawn on its pictures. Then the audit judges without knowing, and is scored on
-//! what it flags (doubt from 0.5) and on its order. Beside it: the classifier's own disagreement with the claim.
+//! Words, frames and collages are drawn on its pictures; those that cannot be seen (white words on white, a collage
+//! without a seam) are no blemish. Then the audit judges without knowing, and is scored on what it flags and on its
+//! order. Beside it: the classifier's own disagreement with the claim.
 use crate::interval::{Clusters, Figure};
+use crate::models::category_of;
 use crate::pictures::{Part, Unreadable, each};
 use crate::{EvalError, Models, Watch};
 use rand::seq::SliceRandom;
@@ -14,7 +16,10 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use twinset_audit::{COLOUR_NAMES, Copies, Judged, Sample, affinity, blemishes, colour_names, judge, panels};
+use twinset_audit::{
+    COLOUR_NAMES, ColourClaim, DOUBTFUL, DOUBTFUL_COLOUR, Judged, Sample, affinity, blemishes, colour_names,
+    judge, judge_colours, panels,
+};
 use twinset_dataset::Row;
 use twinset_nets::NetError;
 use twinset_photo::{Photo, Rect, decode, encode_jpeg};
@@ -37,6 +42,10 @@ pub struct Options {
     pub data: Vec<PathBuf>,
     /// Only this split of each; `None` is all.
     pub split: Option<String>,
+    /// Only products of this split are scored; the others are the catalogue around them. `None` is all.
+    pub scored: Option<String>,
+    /// Colours (one each) that a person saw in pictures, where the set itself says something else.
+    pub seen: BTreeMap<String, String>,
     /// Share of the claims that are made wrong.
     pub noise: f64,
     /// Times that wrong claims are drawn anew; figures are over all of them.
@@ -73,7 +82,7 @@ pub struct Report {
 pub struct Scores {
     /// Claims, or pictures, judged (over all draws).
     pub judged: usize,
-    /// Truly wrong ones among them.
+    /// Truly wrong ones among them, those that a person saw in the set itself included.
     pub wrong: usize,
     /// Flagged ones.
     pub flagged: usize,
@@ -118,6 +127,13 @@ struct Product {
     called: Option<String>,
     class: usize,
     title: String,
+    scored: bool,
+}
+
+impl Options {
+    fn scores(&self, row: &Row) -> bool {
+        self.scored.as_ref().is_none_or(|split| *split == row.split)
+    }
 }
 
 /// Measures.
@@ -139,22 +155,25 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
             seen.into_iter().enumerate().filter_map(|(row, seen)| Some(Seen { row, ..seen? })).collect();
         let rows: Vec<&Row> = rows.into_iter().map(|(_, row)| row).collect();
         let category = |row: &Row| Some(row.category.clone()).filter(|c| !NO_CLAIMS.contains(&c.as_str()));
-        let (listed, classes) = products(&rows, &seen, &part.name, &category);
+        let (listed, classes) = products(options, &rows, &seen, &part.name, &category);
         if classes.len() > 1 {
-            marks.insert(part.name.clone(), claims(options, models, &listed, &classes));
+            let told = claims(options, models, &listed, &classes);
+            if !told.is_empty() {
+                marks.insert(part.name.clone(), told);
+            }
         }
         for field in AUDIENCES {
             let said = |row: &Row| match row.attributes.get(field).map(Vec::as_slice) {
                 Some([one]) => Some(format!("{field}: {one}")),
                 _ => None,
             };
-            let (listed, classes) = products(&rows, &seen, &part.name, &said);
+            let (listed, classes) = products(options, &rows, &seen, &part.name, &said);
             if classes.len() > 1 {
                 audience.extend(claims(options, models, &listed, &classes));
             }
         }
         colours.extend(colour_claims(options, &rows, &seen, &part.name));
-        let mut some = rows.clone();
+        let mut some: Vec<&Row> = rows.iter().copied().filter(|row| options.scores(row)).collect();
         some.shuffle(&mut ChaCha8Rng::seed_from_u64(options.seed));
         some.truncate(EDITED);
         let some: Vec<_> = some.into_iter().map(|row| (&part, row)).collect();
@@ -169,13 +188,14 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
     if all.is_empty() {
         return Err(EvalError::Nothing(format!("no two classes are claimed for {MEMBERS} products each")));
     }
+    let claimed = |marks: &[Mark], doubtful| scores(marks, 0.6, doubtful, options.seed);
     Ok(Report {
         noise: options.noise,
-        category: scores(&all, 0.6, options.seed),
-        category_by_set: marks.iter().map(|(set, m)| (set.clone(), scores(m, 0.6, options.seed))).collect(),
-        audience: (!audience.is_empty()).then(|| scores(&audience, 0.6, options.seed)),
-        colour: (!colours.is_empty()).then(|| scores(&colours, 0.6, options.seed)),
-        pictures: poor.iter().map(|(name, m)| (*name, scores(m, 0.8, options.seed))).collect(),
+        category: claimed(&all, DOUBTFUL),
+        category_by_set: marks.iter().map(|(set, m)| (set.clone(), claimed(m, DOUBTFUL))).collect(),
+        audience: (!audience.is_empty()).then(|| claimed(&audience, DOUBTFUL)),
+        colour: (!colours.is_empty()).then(|| claimed(&colours, DOUBTFUL_COLOUR)),
+        pictures: poor.iter().map(|(name, m)| (*name, scores(m, 0.8, DOUBTFUL, options.seed))).collect(),
         panels_found: whole as f64 / collages.max(1) as f64,
         model: models.embedder_package.hash().to_string(),
         unreadable,
@@ -206,6 +226,7 @@ fn see(models: &Models, photo: &Photo) -> Result<Seen, NetError> {
 
 /// Products with a claim that enough others share, and the classes claimed.
 fn products(
+    options: &Options,
     rows: &[&Row],
     seen: &[Seen],
     set: &str,
@@ -242,6 +263,7 @@ fn products(
             called: pictures.iter().find_map(|s| s.category.clone()),
             class,
             title: row.title.clone(),
+            scored: options.scores(row),
         })
     };
     (of.iter().filter_map(product).collect(), classes)
@@ -261,21 +283,10 @@ fn claims(options: &Options, models: &Models, products: &[Product], classes: &[S
         .map(|class| {
             let mut parts = std::iter::once(class.as_str()).chain(class.rsplit('/'));
             parts
-                .find_map(|part| card.category_of(part).or_else(|| detector.category_of(part)))
+                .find_map(|part| category_of(card, part).or_else(|| category_of(detector, part)))
                 .map(str::to_owned)
         })
         .collect();
-    let told = |product: &Product| -> Vec<f32> {
-        let share = |word: &Option<String>| {
-            let word = word.as_ref()?;
-            let at = card.categories.iter().position(|c| c == word)?;
-            let same = words.iter().flatten().filter(|w| *w == word).count();
-            Some(product.heads[at].max(0.01) / same as f32)
-        };
-        let shares: Vec<f32> = words.iter().map(|w| share(w).unwrap_or(0.01)).collect();
-        let sum: f32 = shares.iter().sum();
-        shares.iter().map(|s| s / sum).collect()
-    };
     let samples = |given: &[usize]| -> Vec<Judged> {
         let samples: Vec<Sample<'_>> = products
             .iter()
@@ -283,13 +294,13 @@ fn claims(options: &Options, models: &Models, products: &[Product], classes: &[S
             .map(|(p, &given)| Sample {
                 embedding: &p.embedding,
                 hints: p.heads.clone(),
-                told: told(p),
+                told: Vec::new(),
                 given,
                 owner: p.owner,
                 title: &p.title,
             })
             .collect();
-        judge(&samples, classes.len(), Copies::Abstain)
+        judge(&samples, classes.len())
     };
     let truth: Vec<usize> = products.iter().map(|p| p.class).collect();
     let mut confusion = vec![vec![1e-3; classes.len()]; classes.len()];
@@ -299,7 +310,7 @@ fn claims(options: &Options, models: &Models, products: &[Product], classes: &[S
     let mut marks = Vec::new();
     for draw in 0..options.draws {
         let given = spoiled(&truth, &confusion, options.noise, options.seed + draw);
-        for (i, judged) in samples(&given).iter().enumerate() {
+        for (i, judged) in samples(&given).iter().enumerate().filter(|(i, _)| products[*i].scored) {
             let disagreed = products[i].called.as_ref().zip(words[given[i]].as_ref()).map(|(a, b)| a != b);
             marks.push(Mark {
                 cluster: products[i].id.clone(),
@@ -360,27 +371,30 @@ fn colour_claims(options: &Options, rows: &[&Row], seen: &[Seen], set: &str) -> 
     let mut marks = Vec::new();
     for draw in 0..options.draws {
         let given = spoiled(&truth, &confusion, options.noise, options.seed + 1000 + draw);
-        let palettes: Vec<_> = claimed.iter().map(|(s, _)| twinset_audit::palette(&s.palette)).collect();
-        let samples: Vec<Sample<'_>> = claimed
+        let asked: Vec<ColourClaim<'_>> = claimed
             .iter()
-            .zip(&palettes)
             .zip(&given)
-            .map(|(((s, _), palette), &given)| Sample {
-                embedding: &palette.vector,
-                hints: palette.told.clone(),
-                told: palette.told.clone(),
+            .map(|((s, _), &given)| ColourClaim {
+                shares: &s.palette,
+                embedding: &s.embedding,
                 given,
                 owner: key(rows[s.row].product()),
-                title: "",
             })
             .collect();
-        for (i, judged) in judge(&samples, COLOUR_NAMES.len(), Copies::Vote).iter().enumerate() {
+        for (i, judged) in judge_colours(&asked).iter().enumerate() {
+            let row = rows[claimed[i].0.row];
+            if !options.scores(row) {
+                continue;
+            }
+            // What a person saw counts more than what the set says.
+            let seen =
+                options.seen.get(&row.file).and_then(|name| COLOUR_NAMES.iter().position(|n| n == name));
             let palette = &claimed[i].0.palette;
             let main = (0..palette.len()).max_by(|a, b| palette[*a].total_cmp(&palette[*b]));
             marks.push(Mark {
-                cluster: format!("{set}/{}", rows[claimed[i].0.row].product()),
+                cluster: format!("{set}/{}", row.product()),
                 doubt: judged.wrong,
-                wrong: given[i] != truth[i],
+                wrong: given[i] != seen.unwrap_or(truth[i]),
                 disagreed: main.map(|main| main != given[i]),
             });
         }
@@ -431,6 +445,9 @@ fn edited(rows: &[(&Part, &Row)], seed: u64, watch: Watch<'_>) -> Edited {
         let others: Vec<&Photo> = (0..2 + i % 3).map(|n| &photos[(i + 7 * n) % photos.len()]).collect();
         let (collage, placed) = twinset_synth::collage(&others, 400, i64);
         if let Ok(collage) = stored(&collage) {
+            if !shows(&collage, &placed) {
+                continue;
+            }
             note("collage", i, blemishes(&collage).collage, true);
             let told: Vec<Rect> = panels(&collage)
                 .into_iter()
@@ -445,7 +462,26 @@ fn edited(rows: &[(&Part, &Row)], seed: u64, watch: Watch<'_>) -> Edited {
     out
 }
 
-fn scores(marks: &[Mark], recall: f64, seed: u64) -> Scores {
+/// Whether any side of a panel inside the picture can be seen along a fifth of it.
+fn shows(picture: &Photo, panels: &[Rect]) -> bool {
+    let (width, height) = (picture.width() as f32, picture.height() as f32);
+    let pixel = |x: f32, y: f32| {
+        let (x, y) = (x.clamp(0.0, width - 1.0) as usize, y.clamp(0.0, height - 1.0) as usize);
+        let at = 3 * (y * picture.width() as usize + x);
+        [picture.rgb()[at], picture.rgb()[at + 1], picture.rgb()[at + 2]]
+    };
+    let apart = |a: [u8; 3], b: [u8; 3]| (0..3).any(|c| a[c].abs_diff(b[c]) >= 14);
+    panels.iter().any(|panel| {
+        let places = (0..40).map(|i| (i as f32 + 0.5) / 40.0);
+        let right = places.clone().map(|t| (panel.x1(), panel.y + t * panel.h));
+        let right = right.filter(|&(x, y)| x < width && apart(pixel(x - 3.0, y), pixel(x + 2.0, y)));
+        let below = places.map(|t| (panel.x + t * panel.w, panel.y1()));
+        let below = below.filter(|&(x, y)| y < height && apart(pixel(x, y - 3.0), pixel(x, y + 2.0)));
+        right.count() >= 8 || below.count() >= 8
+    })
+}
+
+fn scores(marks: &[Mark], recall: f64, doubtful: f32, seed: u64) -> Scores {
     let clusters = Clusters::new(marks.iter().map(|m| m.cluster.as_str()), RESAMPLES, seed);
     let mut order: Vec<usize> = (0..marks.len()).collect();
     order.sort_by(|a, b| marks[*b].doubt.total_cmp(&marks[*a].doubt));
@@ -459,7 +495,7 @@ fn scores(marks: &[Mark], recall: f64, seed: u64) -> Scores {
             Some(if all > 0.0 { n / all } else { 0.0 })
         })
     };
-    let flagged = |m: &Mark| m.doubt >= 0.5;
+    let flagged = |m: &Mark| m.doubt >= doubtful;
     let wrong = |m: &Mark| m.wrong;
     let curve = |weights: &[u32]| -> (f64, f64) {
         let total: f64 = marks.iter().zip(weights).filter(|(m, _)| m.wrong).map(|(_, w)| f64::from(*w)).sum();

@@ -7,7 +7,7 @@ use crate::rng::Rng;
 use serde::{Deserialize, Serialize};
 use twinset_photo::{Photo, Rect};
 
-/// Which edits a picture has undergone.
+/// Which edits a picture has undergone, of those that can be seen: words of the colour of their ground cannot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edits {
     /// Blocks of words laid over it.
@@ -87,7 +87,7 @@ pub fn collage(photos: &[&Photo], side: u32, seed: u64) -> (Photo, Vec<Rect>) {
     (Photo::new(side, side, rgb), panels)
 }
 
-/// Adds some edits, at least one.
+/// Adds one edit or more.
 pub(crate) fn apply(canvas: &mut Canvas, rng: &mut Rng, edits: &mut Edits) {
     let side = canvas.width.min(canvas.height) as f32;
     let (w, h) = (canvas.width as f32, canvas.height as f32);
@@ -95,69 +95,72 @@ pub(crate) fn apply(canvas: &mut Canvas, rng: &mut Rng, edits: &mut Edits) {
     let ink = rng.pick(&[[0.01; 3], [1.0; 3], loud]);
     let kind = rng.below(10);
     if kind < 4 {
-        edits.text = true;
-        for _ in 0..1 + rng.below(2) {
-            let size = side * rng.range(0.02, 0.055);
-            let x = rng.range(0.03, 0.5) * w;
-            let y = if rng.chance(0.5) { rng.range(0.03, 0.2) } else { rng.range(0.75, 0.93) } * h;
-            let (letters, rows) = (4 + rng.below(10), 1 + rng.below(3));
-            words(canvas, rng, x, y, size, letters, rows, ink, 1.0, 0.0);
-        }
+        edits.text = shows(canvas, |canvas| {
+            for _ in 0..1 + rng.below(2) {
+                let size = side * rng.range(0.02, 0.055);
+                let x = rng.range(0.03, 0.5) * w;
+                let y = if rng.chance(0.5) { rng.range(0.03, 0.2) } else { rng.range(0.75, 0.93) } * h;
+                let (letters, rows) = (4 + rng.below(10), 1 + rng.below(3));
+                words(canvas, rng, x, y, size, letters, rows, ink, 1.0, 0.0);
+            }
+        });
     }
     if (4..6).contains(&kind) || rng.chance(0.1) {
-        edits.watermark = true;
-        let size = side * rng.range(0.02, 0.04);
-        let bits = rng.clone();
-        let angle = rng.range(-0.6, -0.2);
-        let step = side * rng.range(0.28, 0.45);
-        let mut y = -0.2 * h;
-        while y < h * 1.3 {
-            let mut x = -0.2 * w;
-            while x < w {
-                words(
-                    canvas,
-                    &mut bits.clone(),
-                    x,
-                    y - x * angle.tan() * 0.3,
-                    size,
-                    6,
-                    1,
-                    [1.0; 3],
-                    0.35,
-                    angle,
-                );
-                x += step;
+        edits.watermark = shows(canvas, |canvas| {
+            let size = side * rng.range(0.02, 0.04);
+            let bits = rng.clone();
+            let angle = rng.range(-0.6, -0.2);
+            let step = side * rng.range(0.28, 0.45);
+            let mut y = -0.2 * h;
+            while y < h * 1.3 {
+                let mut x = -0.2 * w;
+                while x < w {
+                    let level = y - x * angle.tan() * 0.3;
+                    words(canvas, &mut bits.clone(), x, level, size, 6, 1, [1.0; 3], 0.35, angle);
+                    x += step;
+                }
+                y += step * 0.6;
             }
-            y += step * 0.6;
-        }
+        });
     }
     if (6..8).contains(&kind) || rng.chance(0.1) {
-        edits.badge = true;
-        let r = side * rng.range(0.07, 0.13);
-        let (x, y) = (
-            if rng.chance(0.5) { r * 1.3 } else { w - r * 1.3 },
-            if rng.chance(0.5) { r * 1.3 } else { h - r * 1.3 },
-        );
-        let round = rng.chance(0.6);
-        over(
-            canvas,
-            |px, py| {
+        edits.badge = shows(canvas, |canvas| {
+            let r = side * rng.range(0.07, 0.13);
+            let (x, y) = (
+                if rng.chance(0.5) { r * 1.3 } else { w - r * 1.3 },
+                if rng.chance(0.5) { r * 1.3 } else { h - r * 1.3 },
+            );
+            let round = rng.chance(0.6);
+            let inside = |px: f32, py: f32| {
                 let (dx, dy) = (px - x, py - y);
-                edge(
-                    if round { (dx * dx + dy * dy).sqrt() - r } else { dx.abs().max(dy.abs() * 2.0) - r },
-                    1.0,
-                )
-            },
-            loud,
-            1.0,
-        );
-        words(canvas, rng, x - r * 0.72, y, r * 0.3, 4, 1, [1.0; 3], 1.0, 0.0);
+                let beyond =
+                    if round { (dx * dx + dy * dy).sqrt() - r } else { dx.abs().max(dy.abs() * 2.0) - r };
+                edge(beyond, 1.0)
+            };
+            over(canvas, inside, loud, 1.0);
+            words(canvas, rng, x - r * 0.72, y, r * 0.3, 4, 1, [1.0; 3], 1.0, 0.0);
+        });
     }
     if kind >= 8 || rng.chance(0.1) {
-        edits.border = true;
-        let thick = side * rng.range(0.012, 0.05);
-        over(canvas, |px, py| edge(px.min(py).min(w - px).min(h - py) - thick, 1.0), ink, 1.0);
+        edits.border = shows(canvas, |canvas| {
+            let thick = side * rng.range(0.012, 0.05);
+            over(canvas, |px, py| edge(px.min(py).min(w - px).min(h - py) - thick, 1.0), ink, 1.0);
+        });
     }
+}
+
+/// A step between two bytes that is seen, and the share of the pixels that must take it.
+const SEEN_STEP: u8 = 12;
+const SEEN_SHARE: f32 = 5e-4;
+
+/// Draws something; whether that can be seen.
+fn shows(canvas: &mut Canvas, draw: impl FnOnce(&mut Canvas)) -> bool {
+    let before = canvas.rgb.clone();
+    draw(canvas);
+    let seen = |(was, is): &(&Rgb, &Rgb)| {
+        was != is && (0..3).any(|c| colour::to_byte(was[c]).abs_diff(colour::to_byte(is[c])) >= SEEN_STEP)
+    };
+    before.iter().zip(&canvas.rgb).filter(seen).count() as f32 >= SEEN_SHARE * before.len() as f32
 }
 
 fn over(canvas: &mut Canvas, cover: impl Fn(f32, f32) -> f32, ink: Rgb, opacity: f32) {

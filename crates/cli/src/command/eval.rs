@@ -401,9 +401,18 @@ fn eval_audit(args: &EvalAudit, ui: &Ui) -> anyhow::Result<Done> {
     if !(args.noise > 0.0 && args.noise < 0.5) {
         return Err(WrongUse("--noise must be above 0 and below 0.5".to_owned()).into());
     }
+    let seen = match &args.seen {
+        Some(file) => {
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
+        }
+        None => String::new(),
+    };
+    let seen = seen.lines().filter_map(|line| line.split_once(','));
     let options = audit::Options {
         data: args.data.clone(),
         split: args.split.clone(),
+        scored: args.scored.clone(),
+        seen: seen.map(|(file, colour)| (file.to_owned(), colour.to_owned())).collect(),
         noise: args.noise,
         draws: args.draws,
         seed: args.seed,
