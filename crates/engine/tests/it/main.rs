@@ -9,7 +9,6 @@ mod gauge;
 mod generations;
 mod model;
 mod packed;
-mod panels;
 mod query;
 mod syncing;
 mod trouble;
