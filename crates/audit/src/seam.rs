@@ -5,7 +5,7 @@ use twinset_photo::Photo;
 
 /// A bar between panels is at most so wide: its two edges are one seam.
 const WIDEST_BAR_PX: usize = 14;
-/// Both sides of what is taken apart are at least so long.
+/// Both sides of what is taken apart, and of its parts, are at least so long.
 const LEAST_SIDE_PX: usize = 60;
 /// Lines that are looked at closely, of those along which the picture breaks most.
 const CANDIDATES: usize = 3;
@@ -151,7 +151,7 @@ impl Field {
     fn lines(&self, grounds: &[Pixel]) -> Vec<(usize, [f32; SIGNS])> {
         let width = self.width;
         let n = self.rows().count() as f32;
-        let rim = width / 6;
+        let rim = (width / 6).max(LEAST_SIDE_PX);
         let strange = |p: Pixel| grounds.iter().map(|g| apart(*g, p)).min().unwrap_or(255) > GROUND;
         // Of each place the share of the rows that break there, and of those where something ends or begins.
         let mut shares = vec![0.0f32; width];

@@ -9,6 +9,7 @@ mod gauge;
 mod generations;
 mod model;
 mod packed;
+mod panels;
 mod query;
 mod syncing;
 mod trouble;
