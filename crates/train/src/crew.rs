@@ -43,6 +43,14 @@ impl Crew for Alone {
     fn sum(&self, _numbers: &mut [f32]) {}
 }
 
+/// Whether this process speaks for its crew: alone, or the first of those that `mpirun` has started.
+#[must_use]
+pub fn is_first() -> bool {
+    let rank =
+        ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"].iter().find_map(|name| std::env::var(name).ok());
+    !cfg!(feature = "mpi") || rank.is_none_or(|rank| rank == "0")
+}
+
 /// Runs `work` with the crew that this process was started in: `mpirun -np N twinset train ...`, if built with MPI.
 pub(crate) fn with_crew<R>(work: impl FnOnce(&dyn Crew) -> R) -> R {
     #[cfg(feature = "mpi")]

@@ -35,6 +35,7 @@ pub use clicks::{
     VirtualIds, agreement, box_overlap, clean, draw_shop, found_first, run_clicks, simulate, truth,
     virtual_ids,
 };
+pub use crew::is_first;
 pub use detector::DetectorArchitecture;
 pub use embedder::EmbedderArchitecture;
 pub use error::TrainError;

@@ -18,8 +18,8 @@ use twinset_engine::Models;
 use twinset_nets::{Package, Quarantine};
 use twinset_photo::worker::this_exe;
 use twinset_train::{
-    Gain, TrainError, TrainOptions, find_detector_rate, find_embedder_rate, gain, run_clicks, run_detector,
-    run_embedder, teach,
+    Gain, TrainError, TrainOptions, find_detector_rate, find_embedder_rate, gain, is_first, run_clicks,
+    run_detector, run_embedder, teach,
 };
 
 /// A `--data` that stands for drawn garments.
@@ -64,6 +64,9 @@ pub(crate) fn run(kind: &str, args: &TrainArgs, home: Option<&Path>, ui: &Ui) ->
         options.teacher = Some(taught_by(teacher, home, &run, &options.data, ui)?);
     }
     train(kind, &options, &run, args.resume, ui)?;
+    if !is_first() {
+        return Ok(Done::All);
+    }
 
     let package = run.join("package");
     let gain = match catalogue {
