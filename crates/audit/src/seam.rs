@@ -15,7 +15,7 @@ const LEAST_BROKEN: f32 = 0.06;
 const STEP: i32 = 12;
 /// Colours that are no farther apart than this are one ground.
 const GROUND: i32 = 20;
-/// From this certainty on a picture is taken apart: fewer than one in a hundred that is in one piece.
+/// From this certainty on a picture is taken apart (docs/decisions/0303-panels.md tells what that costs).
 const SURE: f32 = 0.8;
 /// Numbers that speak for or against a seam.
 pub(crate) const SIGNS: usize = 10;
