@@ -17,6 +17,10 @@ const STEP: i32 = 12;
 const GROUND: i32 = 20;
 /// From this certainty on a picture is taken apart (docs/decisions/0303-panels.md tells what that costs).
 const SURE: f32 = 0.8;
+/// It takes more to take a picture apart than to go on: whoever looks for it would find its halves.
+const SURE_OF_PART: f32 = 0.5;
+/// Cuts in a row; three make eight panels.
+const MOST_CUTS: usize = 3;
 /// Numbers that speak for or against a seam.
 pub(crate) const SIGNS: usize = 10;
 
@@ -53,18 +57,22 @@ pub(crate) fn seam(photo: &Photo, area: Area) -> Option<Seam> {
     lines.max_by(|a, b| a.certainty.total_cmp(&b.certainty))
 }
 
-/// The panels of a picture, the whole if it is in one piece. It takes more to take a picture apart than to doubt it:
-/// whoever looks for it would find its halves.
+/// The panels of a picture, the whole if it is in one piece.
 pub(crate) fn split(photo: &Photo) -> Vec<Area> {
-    let whole = Area::whole(photo);
-    let halves = |area: Area| match seam(photo, area)
-        .filter(|s| s.certainty >= if area == whole { SURE } else { 0.5 })
-    {
-        Some(Seam { vertical: true, at, .. }) => vec![Area { x1: at, ..area }, Area { x0: at, ..area }],
-        Some(Seam { at, .. }) => vec![Area { y1: at, ..area }, Area { y0: at, ..area }],
-        None => vec![area],
+    parts(photo, Area::whole(photo), SURE, MOST_CUTS)
+}
+
+/// `area` in pieces, from the top left on: cut at a seam of at least this certainty, at most so many times in a row.
+fn parts(photo: &Photo, area: Area, sure: f32, cuts: usize) -> Vec<Area> {
+    let found = if cuts > 0 { seam(photo, area) } else { None };
+    let Some(Seam { vertical, at, .. }) = found.filter(|seam| seam.certainty >= sure) else {
+        return vec![area];
     };
-    (0..3).fold(vec![whole], |areas, _| areas.into_iter().flat_map(halves).collect())
+    let halves = match vertical {
+        true => [Area { x1: at, ..area }, Area { x0: at, ..area }],
+        false => [Area { y1: at, ..area }, Area { y0: at, ..area }],
+    };
+    halves.into_iter().flat_map(|half| parts(photo, half, SURE_OF_PART, cuts - 1)).collect()
 }
 
 /// Lines along which `area` breaks most, upright ones first: whether upright, where, and their signs.
