@@ -23,8 +23,8 @@ use crate::{
     layers::{linear, unit},
     live::{LiveIndex, Place},
     losses::{
-        Correspondence, Label, Memory, Teaching, cell_distillation, cross_entropy, distillation,
-        local_contrast, supervised_contrastive,
+        Correspondence, Label, Memory, Teaching, cell_distillation, cross_entropy, cross_entropy_within,
+        distillation, local_contrast, supervised_contrastive,
     },
     params::{Init, Params, Pass, host},
     proxies::{Loss, proxy_loss},
@@ -187,8 +187,8 @@ struct Embedding<'a> {
     arch: &'a EmbedderArchitecture,
     options: &'a TrainOptions,
     memory: Memory,
-    /// Names of things that the sets use.
-    kinds: usize,
+    /// For each name that a set uses for things: number of the set.
+    kinds: Vec<usize>,
     /// Numbers of the products that have a proxy.
     classes: HashMap<u64, i32>,
     badness: Vec<f32>,
@@ -276,9 +276,11 @@ impl Learner<Batch> for Embedding<'_> {
         }
         if batch.kinds.iter().any(|k| *k >= 0) {
             // A cosine classifier on the embedding itself: what looks alike to people lies together.
-            let proxies = unit(pass.param("kinds.weight", [self.kinds, self.arch.dim], Init::Lecun));
+            // Sets call like things by different names: those of one set compete only with each other.
+            let shape = [self.kinds.len(), self.arch.dim];
+            let proxies = unit(pass.param("kinds.weight", shape, Init::Lecun));
             let logits = out.embedding.clone().matmul(proxies.transpose()).mul_scalar(KIND_SCALE);
-            let kind = cross_entropy(pass, logits, &batch.kinds);
+            let kind = cross_entropy_within(pass, logits, &batch.kinds, &self.kinds);
             total = total + kind.clone().mul_scalar(2.0);
             parts.push(("kind", kind));
         }
@@ -369,7 +371,7 @@ fn with<R>(
     let ids = options.clicks.as_deref().map(ids_of).transpose()?;
     let stock = Stock::open(options, ids.as_ref())?;
     let first = stock.at(0, 0)?;
-    let kinds = first.kinds.len();
+    let kinds = first.kind_sets.clone();
     // The products of other windows are not known: a set that is read by windows has no proxies.
     let classes = if matches!(stock, Stock::Whole(_)) { first.classes() } else { HashMap::new() };
     if options.mine && options.window > 0 {
@@ -411,7 +413,7 @@ pub(crate) fn throughput(steps: u64) -> f64 {
         arch: &arch,
         options: &options,
         memory,
-        kinds: 0,
+        kinds: Vec::new(),
         classes: HashMap::new(),
         badness: Vec::new(),
         fingerprint: "",

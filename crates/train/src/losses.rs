@@ -158,16 +158,36 @@ pub(crate) fn supervised_contrastive(
 
 /// Mean cross entropy of the rows whose label is not negative, with label smoothing 0.05.
 pub(crate) fn cross_entropy(pass: &Pass<'_>, logits: Tensor<2>, labels: &[i32]) -> Tensor<1> {
+    let classes = logits.dims()[1];
+    cross_entropy_within(pass, logits, labels, &vec![0; classes])
+}
+
+/// The same where a row's label competes with the classes of its own group only; `groups`: of each class.
+pub(crate) fn cross_entropy_within(
+    pass: &Pass<'_>,
+    logits: Tensor<2>,
+    labels: &[i32],
+    groups: &[usize],
+) -> Tensor<1> {
     let [n, classes] = logits.dims();
-    let mut target = vec![0.0f32; n * classes];
+    let (mut target, mut hide) = (vec![0.0f32; n * classes], vec![0.0f32; n * classes]);
     let mut rows = 0.0f32;
-    for (row, label) in target.chunks_exact_mut(classes).zip(labels) {
-        if let Ok(label) = usize::try_from(*label) {
-            row.fill(0.05 / classes as f32);
-            row[label] += 0.95;
-            rows += 1.0;
+    for (i, label) in labels.iter().enumerate() {
+        let Ok(label) = usize::try_from(*label) else { continue };
+        let (target, hide) = (&mut target[i * classes..][..classes], &mut hide[i * classes..][..classes]);
+        let beside = |class: usize| groups[class] == groups[label];
+        let others = (0..classes).filter(|class| beside(*class)).count() as f32;
+        for class in 0..classes {
+            if beside(class) {
+                target[class] = 0.05 / others;
+            } else {
+                hide[class] = -1e4;
+            }
         }
+        target[label] += 0.95;
+        rows += 1.0;
     }
+    let logits = logits + pass.constant(hide, [n, classes]);
     (log_softmax(logits, 1) * pass.constant(target, [n, classes])).sum().div_scalar(-rows.max(1.0))
 }
 

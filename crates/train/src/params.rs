@@ -75,7 +75,13 @@ pub(crate) struct Params {
     /// Of networks that come in their fused form: the bias that a batch norm shall give, or none for one that shall
     /// change nothing. Its scale and shift follow from the first batch.
     fused: BTreeMap<String, Vec<f32>>,
+    /// Began as a package: residual blocks that it lacks start with a small scale, so that a deeper network starts as
+    /// nearly the same function (Goyal et al., 2017, start them at zero for the same reason).
+    grown: bool,
 }
+
+/// First scale of a residual branch that a trained network is grown by.
+const GROWN_SCALE: f32 = 0.1;
 
 const BETA_1: f32 = 0.9;
 const BETA_2: f32 = 0.99;
@@ -92,7 +98,7 @@ impl Params {
     /// Batch norms are folded into their convolutions there. They come back from the first batch: a scale and shift
     /// that undo the normalisation, so that the network starts as the same function.
     pub(crate) fn from_package(package: &Package, seed: u64) -> Self {
-        let mut params = Self::new(seed);
+        let mut params = Self { grown: true, ..Self::new(seed) };
         for PackageTensor { name, shape, data: mut value } in package.tensors() {
             let Some((layer, part)) = name.rsplit_once('.') else { continue };
             let kernel = package.tensor(&format!("{layer}.weight")).map(|w| w.shape).filter(|s| s.len() == 4);
@@ -447,7 +453,8 @@ impl<'a> Pass<'a> {
         let channels = trunk.channels(x);
         let mut params = self.params.borrow_mut();
         params.declare(&format!("{name}.weight"), &[out, channels, kernel, kernel], Init::He);
-        params.declare(&format!("{name}.gamma"), &[out], Init::Constant(1.0));
+        let scale = if params.grown && identity(channels) { GROWN_SCALE } else { 1.0 };
+        params.declare(&format!("{name}.gamma"), &[out], Init::Constant(scale));
         params.declare(&format!("{name}.beta"), &[out], Init::Constant(0.0));
         let value = |part: &str| &params.by_name[&format!("{name}.{part}")].value[..];
         let weights = Weights { weight: value("weight"), gamma: value("gamma"), beta: value("beta") };

@@ -83,7 +83,9 @@ pub(crate) struct Sources {
     grounds: Vec<(DataSet, Vec<usize>)>,
     pub(crate) teacher: Teacher,
     /// Names that the sets give to what they show, `set/name`.
-    pub(crate) kinds: Vec<String>,
+    kinds: Vec<String>,
+    /// For each of them, the number of its set.
+    pub(crate) kind_sets: Vec<usize>,
     synth: bool,
     synth_share: f64,
     cache: Cache,
@@ -179,6 +181,7 @@ impl Sources {
             grounds: Vec::new(),
             teacher: Teacher::default(),
             kinds: Vec::new(),
+            kind_sets: Vec::new(),
             synth: paths.synth,
             synth_share: paths.synth_share,
             cache: Cache { bytes_max: paths.cache_mb << 20, held: Mutex::default() },
@@ -266,7 +269,7 @@ impl Sources {
                     category: sold_as.map_or(-1, |c| c as i32),
                     shown: shown_as(sold_as, has_mask && !street),
                     teacher: taught.get(&(row.file.clone(), number)).copied(),
-                    kind: if paths.kinds { self.kind(&name, text) } else { -1 },
+                    kind: if paths.kinds { self.kind(index, &name, text) } else { -1 },
                     has_mask: has_mask && !street,
                 };
                 number += 1;
@@ -312,7 +315,7 @@ impl Sources {
     }
 
     /// Number of a set's own name for what a picture shows; negative where it says nothing.
-    fn kind(&mut self, set: &str, text: &str) -> i32 {
+    fn kind(&mut self, index: usize, set: &str, text: &str) -> i32 {
         let name = text.rsplit('/').next().unwrap_or_default().trim().to_lowercase();
         if ["", "other", "skip", "not sure", "street"].contains(&&name[..]) {
             return -1;
@@ -321,6 +324,7 @@ impl Sources {
         let found = self.kinds.iter().position(|k| *k == name);
         found.unwrap_or_else(|| {
             self.kinds.push(name);
+            self.kind_sets.push(index);
             self.kinds.len() - 1
         }) as i32
     }
