@@ -451,6 +451,8 @@ pub(crate) enum BoxOf {
     Given,
     /// The garment that the detector chooses, else the whole picture
     Detected,
+    /// The garment that it finds where the first box of the row is, as a shopper would tap it
+    Tapped,
 }
 
 #[derive(Debug, Args)]
@@ -467,6 +469,8 @@ pub(crate) enum Eval {
     Retrieval(Box<EvalRetrieval>),
     /// Is the same garment told from its near twins, on drawn garments?
     Twins(EvalTwins),
+    /// Is a garment found that is shown among others, on drawn garments?
+    Clutter(EvalClutter),
     /// Is what is drawn as matched what the score rests on?
     Evidence(EvalEvidence),
     /// Are copies of a picture found, and others left alone?
@@ -699,6 +703,21 @@ pub(crate) struct EvalTwins {
     /// Families of three products [default: all of the frozen set]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=10_000))]
     pub(crate) families: Option<u64>,
+    /// Keep the drawn set in this folder, in the data layout [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+    /// Weights of the score [default: those inside the binary, if they were fitted for this embedder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) fusion: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) models: Models,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalClutter {
+    /// Products, each asked for with two photos [default: all of the frozen set]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=30_000))]
+    pub(crate) products: Option<u64>,
     /// Keep the drawn set in this folder, in the data layout [default: a temporary one]
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,

@@ -28,6 +28,13 @@ pub fn choose(garments: &[Garment], width: f32, height: f32) -> Option<usize> {
     best.map(|(i, _)| i)
 }
 
+/// The garment that a shopper would tap who means `target`: which overlaps it most. `None` if none does.
+#[must_use]
+pub fn tapped(garments: &[Garment], target: &Rect) -> Option<usize> {
+    let overlap = |i: &usize| garments[*i].rect.iou(target);
+    (0..garments.len()).max_by(|a, b| overlap(a).total_cmp(&overlap(b))).filter(|i| overlap(i) > 0.0)
+}
+
 /// Share of the photo, 0..=1.
 fn size(rect: &Rect, width: f32, height: f32) -> f32 {
     (rect.area() / (width * height).max(1.0)).clamp(0.0, 1.0)

@@ -11,7 +11,7 @@ mod decode;
 mod detector;
 mod foreign;
 
-pub use choose::choose;
+pub use choose::{choose, tapped};
 pub use detector::{Detector, Garment, letterbox};
 
 /// Most garments that [`Detector::detect`] reports.

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use twinset_local::{PictureLook, SAME_HASH_BITS, same_picture};
 use twinset_photo::{Limits, Photo, Rect, decode, encode_jpeg};
-use twinset_synth::Twins;
+use twinset_synth::{DrawnSet, Twins};
 
 /// What to measure.
 #[derive(Clone, Debug)]

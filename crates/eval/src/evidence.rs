@@ -14,7 +14,7 @@ use twinset_local::{
 };
 use twinset_nets::NetError;
 use twinset_photo::{Photo, Rect};
-use twinset_synth::{TwinPicture, Twins};
+use twinset_synth::{DrawnPicture, DrawnSet, Twins};
 
 /// The report.
 #[derive(Clone, Debug, Serialize)]
@@ -54,7 +54,7 @@ pub fn run(set: Twins, fusion: &Fusion, models: &Models, watch: Watch<'_>) -> Re
             let rect = models.look(&shown.photo)?.rect(&shown.photo);
             let asked = set.asked(product).into_iter();
             let of =
-                |a: TwinPicture| case(product, [(&a.photo, a.rect), (&shown.photo, rect)], fusion, models);
+                |a: DrawnPicture| case(product, [(&a.photo, a.rect), (&shown.photo, rect)], fusion, models);
             let found = asked.map(of).collect::<Result<Vec<Option<Case>>, NetError>>()?;
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             watch(Progress { stage: "painting over", done, total: set.products() });

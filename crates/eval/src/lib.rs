@@ -15,6 +15,7 @@ pub mod category;
 pub mod coco;
 pub mod copies;
 pub mod detection;
+pub mod drawn;
 mod error;
 pub mod evidence;
 mod fused;
@@ -27,7 +28,6 @@ mod plain;
 mod progress;
 mod ranking;
 pub mod retrieval;
-pub mod twins;
 pub mod verdicts;
 
 pub use error::EvalError;

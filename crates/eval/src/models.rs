@@ -1,6 +1,6 @@
 //! The models under measurement, ready to run.
 use crate::EvalError;
-use twinset_detect::{Detector, Garment, choose};
+use twinset_detect::{Detector, Garment, choose, tapped};
 use twinset_embed::Embedder;
 use twinset_local::Fusion;
 use twinset_nets::{Card, NetError, Package};
@@ -58,6 +58,13 @@ impl Look {
     pub(crate) fn chosen(&self) -> Option<&Garment> {
         self.chosen.and_then(|i| self.garments.get(i))
     }
+
+    /// The garment that overlaps `target` most; the chosen one where none does.
+    pub(crate) fn tapped(&self, target: Option<Rect>) -> Option<&Garment> {
+        let tapped = target.and_then(|target| tapped(&self.garments, &target));
+        tapped.or(self.chosen).map(|i| &self.garments[i])
+    }
+
     /// Its box, or the whole photo where none was found: what a search would use.
     pub(crate) fn rect(&self, photo: &Photo) -> Rect {
         self.chosen().map_or(photo.frame(), |g| g.rect)

@@ -26,9 +26,9 @@ mod outline;
 mod raster;
 mod rng;
 mod scene;
+mod sets;
 mod shop;
 mod spec;
-mod twins;
 
 pub use cloth::{Family, PatternClass};
 pub use colour::ColourName;
@@ -40,6 +40,6 @@ pub use ground::GroundKind;
 pub use layer::Blend;
 pub use rng::Rng;
 pub use scene::{Item, Mask, Scene, SceneOptions, packshot, scene};
+pub use sets::{Clutter, DrawnPicture, DrawnSet, Twins};
 pub use shop::{CatalogueEntry, catalogue_product, query_photo};
 pub use spec::{Attributes, Category, GarmentSpec, Split, product};
-pub use twins::{TwinPicture, Twins};

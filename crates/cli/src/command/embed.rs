@@ -92,6 +92,12 @@ fn embed(vision: &Vision, set: &DataSet, row: &Row, region: BoxOf) -> Result<Vec
             let seen = vision.see(&photo).map_err(|e| e.to_string())?;
             seen.chosen.map_or(photo.frame(), |i| seen.garments[i].rect)
         }
+        BoxOf::Tapped => {
+            let seen = vision.see(&photo).map_err(|e| e.to_string())?;
+            let target = row.boxes.first().map(|b| b.rect);
+            let meant = target.and_then(|target| twinset_detect::tapped(&seen.garments, &target));
+            meant.or(seen.chosen).map_or(photo.frame(), |i| seen.garments[i].rect)
+        }
     };
     Ok(vision.describe(&photo, rect).map_err(|e| e.to_string())?.embedding)
 }

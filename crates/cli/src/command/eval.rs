@@ -1,8 +1,8 @@
-//! `twinset eval retrieval|public|twins|evidence|copies|detection|category|audit|index|clicks`
+//! `twinset eval retrieval|public|twins|clutter|evidence|copies|detection|category|audit|index|clicks`
 
 use crate::args::{
-    BoxOf, Eval, EvalAudit, EvalCopies, EvalData, EvalEvidence, EvalIndex, EvalPublic, EvalRetrieval,
-    EvalTwins, IdColumn, IndexKind, MetricName, Models,
+    BoxOf, Eval, EvalAudit, EvalClutter, EvalCopies, EvalData, EvalEvidence, EvalIndex, EvalPublic,
+    EvalRetrieval, EvalTwins, IdColumn, IndexKind, MetricName, Models,
 };
 use crate::failure::{Done, WrongUse};
 use crate::progress::Progress;
@@ -13,17 +13,18 @@ use std::path::{Path, PathBuf};
 use twinset_dataset::{DataSet, PublicSet};
 use twinset_eval::retrieval::{Baseline, Id, QueryBox, Recall, Scores};
 use twinset_eval::{
-    Figure, Unreadable, audit, category, copies, detection, evidence, index, retrieval, twins,
+    Figure, Unreadable, audit, category, copies, detection, drawn, evidence, index, retrieval,
 };
 use twinset_index::{ExactIndex, GraphIndex, GraphOptions, Metric, Shape, VectorIndex};
 use twinset_local::Fusion;
-use twinset_synth::Twins;
+use twinset_synth::{Clutter, Twins};
 
 pub(crate) fn run(args: &Eval, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
     match args {
         Eval::Retrieval(args) => eval_retrieval(args, home, ui),
         Eval::Public(args) => eval_public(args, ui),
         Eval::Twins(args) => eval_twins(args, ui),
+        Eval::Clutter(args) => eval_clutter(args, ui),
         Eval::Evidence(args) => eval_evidence(args, ui),
         Eval::Copies(args) => eval_copies(args, ui),
         Eval::Detection(args) => eval_detection(args, ui),
@@ -98,6 +99,7 @@ fn looked_at(region: BoxOf) -> QueryBox {
         BoxOf::None => QueryBox::None,
         BoxOf::Given => QueryBox::Given,
         BoxOf::Detected => QueryBox::Detected,
+        BoxOf::Tapped => QueryBox::Tapped,
     }
 }
 
@@ -256,8 +258,24 @@ fn eval_twins(args: &EvalTwins, ui: &Ui) -> anyhow::Result<Done> {
     let models = models(&args.models)?;
     let temporary = tempfile::Builder::new().prefix("twinset-").tempdir().context("no temporary folder")?;
     let dir = args.keep.as_deref().unwrap_or(temporary.path());
-    let report = watched(ui, "pictures", |watch| twins::run(set, dir, fusion, &models, watch))?;
+    let report = watched(ui, "pictures", |watch| drawn::twins(set, dir, fusion, &models, watch))?;
     ui.answer(&report, || told(&report, ui))?;
+    Ok(Done::All)
+}
+
+fn eval_clutter(args: &EvalClutter, ui: &Ui) -> anyhow::Result<Done> {
+    let set = Clutter { products: args.products.unwrap_or(Clutter::FROZEN.products), ..Clutter::FROZEN };
+    let fusion = args.fusion.as_deref().map(fusion).transpose()?;
+    let models = models(&args.models)?;
+    let temporary = tempfile::Builder::new().prefix("twinset-").tempdir().context("no temporary folder")?;
+    let dir = args.keep.as_deref().unwrap_or(temporary.path());
+    let report = watched(ui, "pictures", |watch| drawn::clutter(set, dir, fusion.as_ref(), &models, watch))?;
+    ui.answer(&report, || {
+        let part = |head: &str, report| format!("{}\n{}", ui.strong(head), told(report, ui));
+        part("the garment that the detector chooses", &report.chosen)
+            + "\n"
+            + &part("the detected garment that is asked for", &report.tapped)
+    })?;
     Ok(Done::All)
 }
 

@@ -8,7 +8,7 @@ use crate::ui::Ui;
 use anyhow::Context;
 use serde_json::json;
 use std::path::Path;
-use twinset_eval::{fusion, twins};
+use twinset_eval::{drawn, fusion};
 use twinset_synth::Twins;
 
 /// A `--data` that stands for drawn garments.
@@ -16,11 +16,11 @@ const DRAWN: &str = "synth:";
 
 pub(crate) fn run(args: &TrainFusion, ui: &Ui) -> anyhow::Result<Done> {
     let models = models(&args.models)?;
-    let drawn = tempfile::Builder::new().prefix("twinset-").tempdir().context("no temporary folder")?;
+    let folder = tempfile::Builder::new().prefix("twinset-").tempdir().context("no temporary folder")?;
     let mut sources = Vec::new();
     if args.data.is_empty() || args.data.iter().any(|data| data == DRAWN) {
-        watched(ui, "products", |watch| twins::write(Twins::TRAINING, drawn.path(), watch))?;
-        sources.push(twins::options(drawn.path()));
+        watched(ui, "products", |watch| drawn::write(&Twins::TRAINING, folder.path(), watch))?;
+        sources.push(drawn::options(folder.path()));
     }
     for dir in args.data.iter().filter(|data| *data != DRAWN) {
         sources.push(fusion::source(Path::new(dir))?);

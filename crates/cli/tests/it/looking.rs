@@ -72,3 +72,17 @@ fn a_data_set_is_embedded_and_measured() {
         assert!(report.pointer(pointer).is_some_and(serde_json::Value::is_number), "{pointer}: {report}");
     }
 }
+
+#[test]
+fn garments_in_clutter_are_measured_by_what_is_chosen_and_by_what_is_tapped() {
+    let house = House::new();
+    let kept = house.path("kept");
+    let args = ["eval", "clutter", "--products", "6", "--keep", text(&kept), "--json"];
+    let report = house.run(&args).ended(0).json();
+    let number = |pointer: &str| report.pointer(pointer).and_then(serde_json::Value::as_f64).unwrap();
+    let photos = std::fs::read_dir(kept.join("asked")).unwrap().count() - 1;
+    assert_eq!((number("/chosen/gallery"), number("/tapped/queries")), (6.0, photos as f64));
+    // Who may tap means the target at least as often as a guess does.
+    let on_target = ["chosen", "tapped"].map(|by| number(&format!("/{by}/target_box_recall_50/0")));
+    assert!(on_target[0] <= on_target[1] && on_target[1] > 0.5, "{on_target:?}");
+}

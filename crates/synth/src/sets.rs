@@ -1,5 +1,5 @@
-//! Near twins: products of which each has a sister in another colourway and one of another cloth, so that
-//! neither cut nor print alone tells them apart. Frozen: the same seed gives the same pictures for ever.
+//! Sets that figures are given for: a drawn shop with one picture a product, and photos that are asked with. Frozen:
+//! the same seed gives the same pictures for ever.
 
 use twinset_photo::{Photo, Rect};
 
@@ -8,7 +8,20 @@ use crate::rng::Rng;
 use crate::scene::{Scene, SceneOptions, packshot, scene, still};
 use crate::spec::{GarmentSpec, Split, product};
 
-/// A set of near twins.
+/// A drawn shop and the photos that are asked with.
+pub trait DrawnSet: Sync {
+    /// Number of products.
+    fn products(&self) -> u64;
+    /// Product `index`.
+    fn product(&self, index: u64) -> GarmentSpec;
+    /// The shop's picture of a product.
+    fn shown(&self, index: u64) -> Option<DrawnPicture>;
+    /// Photos of a product, fewer where it is too well hidden.
+    fn asked(&self, index: u64) -> Vec<DrawnPicture>;
+}
+
+/// Near twins: each product has a sister in another colourway and one of another cloth, so that neither cut nor print
+/// alone tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Twins {
     /// World of patterns, palettes and grounds.
@@ -21,8 +34,8 @@ pub struct Twins {
 
 /// One picture of a set.
 #[derive(Clone, Debug)]
-pub struct TwinPicture {
-    /// `packshot` for the shop's picture; `scene`, `studio` or `close-up` for a query.
+pub struct DrawnPicture {
+    /// `packshot` for the shop's picture; `scene`, `studio`, `close-up` or `clutter` for a query.
     pub view: &'static str,
     /// The pixels.
     pub photo: Photo,
@@ -41,29 +54,25 @@ impl Twins {
 
     /// What a model's fusion is fitted on: the world of training, other products than those of training runs.
     pub const TRAINING: Self = Self { split: Split::Train, seed: 0xF175, families: 150 };
+}
 
-    /// Number of products.
-    #[must_use]
-    pub fn products(&self) -> u64 {
+impl DrawnSet for Twins {
+    fn products(&self) -> u64 {
         3 * self.families
     }
 
-    /// Product `index`; `index / 3` is its family.
-    #[must_use]
-    pub fn product(&self, index: u64) -> GarmentSpec {
+    /// `index / 3` is its family.
+    fn product(&self, index: u64) -> GarmentSpec {
         product(self.seed, index, self.split)
     }
 
-    /// The shop's picture of a product.
-    #[must_use]
-    pub fn shown(&self, index: u64) -> Option<TwinPicture> {
+    fn shown(&self, index: u64) -> Option<DrawnPicture> {
         let spec = self.product(index);
         pick("packshot", &spec, packshot(&spec, self.seed ^ index, SIDE_PX))
     }
 
-    /// Photos of a product in other views, at most three; fewer where it is too well hidden.
-    #[must_use]
-    pub fn asked(&self, index: u64) -> Vec<TwinPicture> {
+    /// In three other views.
+    fn asked(&self, index: u64) -> Vec<DrawnPicture> {
         let spec = self.product(index);
         let mut rng = Rng::keyed(&[self.seed, 0xA5CED, index]);
         let options = SceneOptions {
@@ -89,11 +98,61 @@ impl Twins {
     }
 }
 
+/// Products that share no family, each asked for in clutter: two photos with one to four other garments, things that lie
+/// over them, grounds and camera effects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clutter {
+    /// World of patterns, palettes and grounds.
+    pub split: Split,
+    /// Seed of everything.
+    pub seed: u64,
+    /// How many.
+    pub products: u64,
+}
+
+impl Clutter {
+    /// The set that figures are given for: patterns, palettes and grounds that no training sees.
+    pub const FROZEN: Self = Self { split: Split::HeldOut, seed: 0xC1_077E, products: 300 };
+}
+
+impl DrawnSet for Clutter {
+    fn products(&self) -> u64 {
+        self.products
+    }
+
+    fn product(&self, index: u64) -> GarmentSpec {
+        product(self.seed, 3 * index, self.split)
+    }
+
+    fn shown(&self, index: u64) -> Option<DrawnPicture> {
+        let spec = self.product(index);
+        pick("packshot", &spec, packshot(&spec, self.seed ^ index, SIDE_PX))
+    }
+
+    fn asked(&self, index: u64) -> Vec<DrawnPicture> {
+        let spec = self.product(index);
+        let mut rng = Rng::keyed(&[self.seed, 0xA5CED, index]);
+        let options = SceneOptions {
+            width: SIDE_PX,
+            height: SIDE_PX * 5 / 4,
+            min_garments: 2,
+            max_garments: 5,
+            split: self.split,
+            targets: vec![spec.clone()],
+            world: self.seed,
+            ..SceneOptions::default()
+        };
+        let mut one =
+            || (0..8).find_map(|_| pick("clutter", &spec, scene(self.seed, rng.bits() >> 8, &options)));
+        [one(), one()].into_iter().flatten().collect()
+    }
+}
+
 /// The picture, if it shows enough of the product.
-fn pick(view: &'static str, spec: &GarmentSpec, drawn: Scene) -> Option<TwinPicture> {
+fn pick(view: &'static str, spec: &GarmentSpec, drawn: Scene) -> Option<DrawnPicture> {
     let seen = drawn.items.iter().find(|item| item.product == spec.id)?;
     let enough = view == "close-up" || seen.visible >= LEAST_VISIBLE;
-    (enough && seen.rect.w.min(seen.rect.h) >= 24.0).then_some(TwinPicture {
+    (enough && seen.rect.w.min(seen.rect.h) >= 24.0).then_some(DrawnPicture {
         view,
         rect: seen.rect,
         photo: drawn.photo,
@@ -103,6 +162,15 @@ fn pick(view: &'static str, spec: &GarmentSpec, drawn: Scene) -> Option<TwinPict
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clutter_shows_the_product_among_others() {
+        let set = Clutter::FROZEN;
+        let asked: Vec<DrawnPicture> = (0..6).flat_map(|i| set.asked(i)).collect();
+        assert!(asked.len() >= 8 && asked.iter().all(|p| p.view == "clutter"), "{}", asked.len());
+        assert_eq!(asked[0].photo.rgb(), set.asked(0)[0].photo.rgb());
+        assert_ne!(set.product(0).family, set.product(1).family);
+    }
 
     #[test]
     fn the_frozen_set_is_frozen() {

@@ -1,20 +1,22 @@
-//! Is the same garment told from its near twins? [`crate::retrieval`] on the generator's frozen set:
-//! for each product a sister in another colourway and one of another cloth stand in the gallery.
+//! [`crate::retrieval`] on the generator's frozen sets. Is the same garment told from its near twins, where for each
+//! product a sister in another colourway and one of another cloth stand in the gallery? Is a garment found that hangs
+//! or lies among others?
 use crate::retrieval::{self, Options, QueryBox};
 use crate::{EvalError, Models, Progress, Watch};
 use rayon::prelude::*;
+use serde::Serialize;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use twinset_local::Fusion;
 use twinset_photo::encode_jpeg;
-use twinset_synth::{TwinPicture, Twins};
+use twinset_synth::{Clutter, DrawnPicture, DrawnSet, Twins};
 
-/// Writes a set of near twins in the data layout: `DIR/shop` with one picture a product, `DIR/asked` with the
+/// Writes a set in the data layout: `DIR/shop` with one picture a product, `DIR/asked` with the
 /// photos that are asked with. Pictures that are there already are written again.
 ///
 /// # Errors
 /// What the disk says.
-pub fn write(set: Twins, dir: &Path, watch: Watch<'_>) -> Result<(), EvalError> {
+pub fn write(set: &impl DrawnSet, dir: &Path, watch: Watch<'_>) -> Result<(), EvalError> {
     let (shop, asked) = (dir.join("shop"), dir.join("asked"));
     let failed = |path: &Path, source| EvalError::Write { path: path.to_owned(), source };
     for folder in [&shop, &asked] {
@@ -24,10 +26,10 @@ pub fn write(set: Twins, dir: &Path, watch: Watch<'_>) -> Result<(), EvalError> 
     let drawn: Vec<[String; 2]> = (0..set.products())
         .into_par_iter()
         .map(|index| {
-            let keep = |folder: &Path, pictures: Vec<TwinPicture>| {
+            let keep = |folder: &Path, pictures: Vec<DrawnPicture>| {
                 let mut rows = String::new();
-                for picture in pictures {
-                    let file = format!("{index:04}-{}.jpg", picture.view);
+                for (number, picture) in pictures.into_iter().enumerate() {
+                    let file = format!("{index:04}-{number}-{}.jpg", picture.view);
                     let path = folder.join(&file);
                     std::fs::write(&path, encode_jpeg(&picture.photo, 88)).map_err(|e| failed(&path, e))?;
                     let category = set.product(index).category.name();
@@ -70,17 +72,44 @@ pub fn options(dir: &Path) -> Options {
     }
 }
 
-/// Draws a set into `dir` and measures.
+/// Draws near twins into `dir` and measures.
 ///
 /// # Errors
 /// As [`write`](fn@write) and [`retrieval::run`].
-pub fn run(
+pub fn twins(
     set: Twins,
     dir: &Path,
     fusion: Option<Fusion>,
     models: &Models,
     watch: Watch<'_>,
 ) -> Result<retrieval::Report, EvalError> {
-    write(set, dir, watch)?;
+    write(&set, dir, watch)?;
     retrieval::run(&Options { fusion, ..options(dir) }, models, watch)
+}
+
+/// Garments in clutter, searched by what the detector finds.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClutterReport {
+    /// With the box that the detector chooses: among several garments it may mean another one.
+    pub chosen: retrieval::Report,
+    /// With the detected box that a shopper would tap.
+    pub tapped: retrieval::Report,
+}
+
+/// Draws garments in clutter into `dir` and measures.
+///
+/// # Errors
+/// As [`write`](fn@write) and [`retrieval::run`].
+pub fn clutter(
+    set: Clutter,
+    dir: &Path,
+    fusion: Option<&Fusion>,
+    models: &Models,
+    watch: Watch<'_>,
+) -> Result<ClutterReport, EvalError> {
+    write(&set, dir, watch)?;
+    let by = |query_box| {
+        retrieval::run(&Options { query_box, fusion: fusion.cloned(), ..options(dir) }, models, watch)
+    };
+    Ok(ClutterReport { chosen: by(QueryBox::Detected)?, tapped: by(QueryBox::Tapped)? })
 }
