@@ -643,15 +643,22 @@ pub(crate) struct EvalRetrieval {
     /// Queries are the gallery, and none finds itself
     #[arg(long)]
     pub(crate) leave_one_out: bool,
-    /// Do not compare the best candidates part by part
-    #[arg(long)]
-    pub(crate) no_rerank: bool,
     /// Weights of the score [default: those inside the binary, if they were fitted for this embedder]
     #[arg(long, value_name = "FILE")]
     pub(crate) fusion: Option<PathBuf>,
     /// The gallery keeps its local features in the compact form, as with the setting `compact_features`
     #[arg(long)]
     pub(crate) compact_features: bool,
+    #[command(flatten)]
+    pub(crate) by: Searching,
+}
+
+/// How measured searches are made and told of.
+#[derive(Debug, Args)]
+pub(crate) struct Searching {
+    /// Do not compare the best candidates part by part
+    #[arg(long)]
+    pub(crate) no_rerank: bool,
     /// What to measure beside; `none` for nothing
     #[arg(
         long,
@@ -660,7 +667,7 @@ pub(crate) struct EvalRetrieval {
         default_value = "colour_histogram,random_weights,hog,raw_pixels"
     )]
     pub(crate) baselines: Vec<String>,
-    /// Where to write one JSON line a query [default: a file in HOME/evaluations]
+    /// Where to write one JSON line a query [default of `eval retrieval`: a file in HOME/evaluations]
     #[arg(long, value_name = "FILE")]
     pub(crate) per_query: Option<PathBuf>,
     /// Seed of random weights and intervals
@@ -677,25 +684,8 @@ pub(crate) struct EvalPublic {
     pub(crate) set: twinset_dataset::PublicSet,
     /// Folder that it was unpacked into
     pub(crate) folder: PathBuf,
-    /// Do not compare the best candidates part by part
-    #[arg(long)]
-    pub(crate) no_rerank: bool,
-    /// What to measure beside; `none` for nothing
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_name = "NAMES",
-        default_value = "colour_histogram,random_weights,hog,raw_pixels"
-    )]
-    pub(crate) baselines: Vec<String>,
-    /// Where to write one JSON line a query
-    #[arg(long, value_name = "FILE")]
-    pub(crate) per_query: Option<PathBuf>,
-    /// Seed of random weights and intervals
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
     #[command(flatten)]
-    pub(crate) models: Models,
+    pub(crate) by: Searching,
 }
 
 #[derive(Debug, Args)]

@@ -61,7 +61,7 @@ pub(crate) fn models(args: &Models) -> anyhow::Result<twinset_eval::Models> {
 }
 
 fn eval_retrieval(args: &EvalRetrieval, home: Option<&Path>, ui: &Ui) -> anyhow::Result<Done> {
-    let per_query = match &args.per_query {
+    let per_query = match &args.by.per_query {
         Some(path) => path.clone(),
         None => default_list(home)?,
     };
@@ -80,14 +80,14 @@ fn eval_retrieval(args: &EvalRetrieval, home: Option<&Path>, ui: &Ui) -> anyhow:
             IdColumn::Category => Id::Category,
         },
         leave_one_out: args.leave_one_out,
-        rerank: !args.no_rerank,
+        rerank: !args.by.no_rerank,
         compact: args.compact_features,
-        baselines: baselines(&args.baselines)?,
+        baselines: baselines(&args.by.baselines)?,
         per_query: Some(per_query),
-        seed: args.seed,
+        seed: args.by.seed,
         ..retrieval::Options::new(args.queries.clone(), args.gallery.clone())
     };
-    let models = models(&args.models)?;
+    let models = models(&args.by.models)?;
     let report = watched(ui, "pictures", |watch| retrieval::run(&options, &models, watch))?;
     list(&report.unreadable, ui);
     ui.answer(&report, || told(&report, ui))?;
@@ -129,10 +129,10 @@ fn eval_public(args: &EvalPublic, ui: &Ui) -> anyhow::Result<Done> {
         if set == PublicSet::DeepFashion2 && validation.is_dir() { &validation } else { &args.folder };
     let data = set.address(folder);
     let all = retrieval::Options {
-        rerank: !args.no_rerank,
-        baselines: baselines(&args.baselines)?,
-        per_query: args.per_query.clone(),
-        seed: args.seed,
+        rerank: !args.by.no_rerank,
+        baselines: baselines(&args.by.baselines)?,
+        per_query: args.by.per_query.clone(),
+        seed: args.by.seed,
         ..retrieval::Options::new(data.clone(), vec![data.clone()])
     };
     let options = match set {
@@ -179,9 +179,10 @@ fn eval_public(args: &EvalPublic, ui: &Ui) -> anyhow::Result<Done> {
     // Before the models are made ready: whether there is anything to measure shows at once.
     let rows = DataSet::open(&data)?.rows().len();
     ui.note(format_args!("{}: {rows} rows", set.name()));
-    let models = models(&args.models)?;
+    let models = models(&args.by.models)?;
     let detected = (set == PublicSet::DeepFashion2).then(|| {
-        let options = detection::Options { data: data.clone(), split: split("validation"), seed: args.seed };
+        let options =
+            detection::Options { data: data.clone(), split: split("validation"), seed: args.by.seed };
         watched(ui, "images", |watch| detection::run(&options, &models, watch))
     });
     let detected = detected.transpose()?;

@@ -19,9 +19,6 @@ use crate::{
 const MOST_LINES: usize = 4;
 /// Share of the variance, of vectors not learned from, that makes a front good enough to walk by.
 const ENOUGH: f64 = 0.88;
-/// Share that the rest may have for the root of its numbers. Half a byte a number leaves out a tenth of the rest's
-/// length, which spoils a distance by about twice this: little if many numbers share it.
-const COARSE: f64 = 0.005;
 /// Vectors looked at at most; directions are learned from every second of them, and judged by the others.
 pub(crate) const SAMPLE: usize = 4096;
 
@@ -74,12 +71,7 @@ impl Frame {
         let mut chance = Chance(0x6469_7265_6374);
         let found = learn::directions(&chosen, dim, most, &mut chance);
         let shares = learn::shares(&found, &others, dim);
-        let enough = |&lines: &usize| {
-            let front = front_of(lines);
-            front <= most
-                && shares[front - 1] >= ENOUGH
-                && 1.0 - shares[front - 1] <= COARSE * ((dim - front) as f64).sqrt()
-        };
+        let enough = |&lines: &usize| front_of(lines) <= most && shares[front_of(lines) - 1] >= ENOUGH;
         match (1..all).find(enough) {
             Some(lines) => {
                 let basis = learn::mix(&found[..front_of(lines) * dim], dim, &mut chance);

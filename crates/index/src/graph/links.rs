@@ -6,12 +6,12 @@
 //! left out, which helps walks of small width. A removed node's places in other nodes' links are given to its
 //! own neighbours (as in FreshDiskANN), but one for one instead of by choosing all anew.
 use super::{
-    block::{self, DEGREE, NONE, head, head_mut, links, places, places_mut},
+    block::{self, BLOCK, DEGREE, NONE, head, head_mut, links, places, places_mut},
     form::{Form, Probe},
     nodes::{Nodes, Table},
     walk::{Map, Scratch},
 };
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, prefetch};
 
 /// How carefully links are chosen.
 #[derive(Clone, Copy, Debug)]
@@ -96,8 +96,15 @@ impl Linker<'_> {
             self.link(nodes, node, place, id);
         }
         head_mut(nodes.edit(node)).chosen = choice.chosen as u32;
-        let mut taken = false;
         for &id in &choice.links {
+            prefetch(nodes.block(id), BLOCK.div_ceil(64));
+        }
+        let mut taken = false;
+        for (at, &id) in choice.links.iter().enumerate() {
+            // What the next offer compares comes from memory during this one.
+            for to in choice.links.get(at + 1).into_iter().flat_map(|&next| links(nodes.block(next))) {
+                prefetch(nodes.near(to), self.form.near / 64);
+            }
             taken |= self.offer(nodes, id, node);
         }
         // What nobody leads to is never found: the nearest gives up its last place for it.
@@ -181,6 +188,9 @@ impl Linker<'_> {
         for place in (0..before.len()).rev().filter(|&place| dying(before[place])) {
             // Neighbours of the dying one, nearest to this node first.
             let present = places(nodes.block(node));
+            for id in links(nodes.block(before[place])) {
+                prefetch(nodes.near(id), self.form.near / 64);
+            }
             let mut heirs: Vec<(f32, u32)> = links(nodes.block(before[place]))
                 .filter(|&id| id != node && !dying(id) && !present.contains(&id))
                 .map(|id| (self.between(nodes, node, id), id))

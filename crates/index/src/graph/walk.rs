@@ -3,7 +3,7 @@
 //! In: near records and a prepared query. Out: the nodes that were compared, each once, with their distances.
 //! Knows nothing of items that count or not; the caller does.
 use super::{
-    block::links,
+    block::{BLOCK, links},
     form::{Form, Probe},
     nodes::Table,
 };
@@ -134,6 +134,10 @@ impl Map<'_> {
             let id = scratch.pool[next].id();
             scratch.pool[next].0 |= 1;
             next += 1;
+            // The next one to be followed, unless a neighbour of this one is nearer.
+            if let Some(met) = scratch.pool[next..].iter().find(|met| !met.is_done()) {
+                prefetch(table.block(met.id()), BLOCK.div_ceil(64));
+            }
             unseen.clear();
             for neighbour in links(table.block(id)) {
                 if scratch.see(neighbour) {
@@ -146,7 +150,7 @@ impl Map<'_> {
                 let at = scratch.add(width, met);
                 if at < next {
                     // It is the next to be followed.
-                    prefetch(table.block(met.id()), 2);
+                    prefetch(table.block(met.id()), BLOCK.div_ceil(64));
                     next = at;
                 }
             });
