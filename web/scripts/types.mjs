@@ -2,7 +2,10 @@
 // `node scripts/types.mjs --check` writes nothing and fails when the file differs.
 import { readFileSync, writeFileSync } from "node:fs";
 
-const ROOTS = ["SearchQuery", "SearchReply", "ProductList", "CatalogueList", "ExampleList", "Version", "Ready"];
+const ROOTS = [
+  "SearchQuery", "SearchReply", "ProductList", "CatalogueList", "ExampleList", "Version", "Ready", // every page
+  "AuditList", "ChangeList", "ConfigShape", "DeedList", "EvaluationList", "FindingList", "IndexShape", "JobList", "KeyList", "MadeKeyShape", "ModelList", "SourceList", "StatusShape", "TrainingList", "Written", // the operator pages
+];
 
 const { components: { schemas } } = JSON.parse(readFileSync(new URL("../../crates/server/openapi.json", import.meta.url), "utf8"));
 const wanted = new Set();
@@ -27,6 +30,7 @@ function type(schema) {
   const kinds = [schema.type ?? "unknown"].flat();
   return kinds.map((kind) => {
     if (kind === "integer" || kind === "number") return "number";
+    if (kind === "array" && schema.prefixItems) return `[${schema.prefixItems.map(type).join(", ")}]`;
     if (kind === "array") {
       const item = type(schema.items ?? {});
       return item.includes(" ") ? `(${item})[]` : `${item}[]`;

@@ -176,7 +176,7 @@ pub(crate) fn picture_number(tx: &Connection, hash: &PictureHash) -> Result<Opti
 
 /// Makes the placements of a product what its images say. A picture that it showed before keeps its
 /// item, whatever its name or position; one picture under two names is one item.
-fn place_pictures(tx: &Connection, row: u32, images: &[Image]) -> Result<(), Failure> {
+pub(crate) fn place_pictures(tx: &Connection, row: u32, images: &[Image]) -> Result<(), Failure> {
     let mut before: HashMap<i64, (i64, String)> = tx
         .prepare_cached("SELECT picture, item, image FROM placements WHERE row = ?")?
         .query_map([row], |r| Ok((r.get(0)?, (r.get(1)?, r.get(2)?))))?
@@ -288,6 +288,13 @@ fn record(tx: &Connection, row: u32, id: &str, kind: ChangeKind, at_ms: i64) -> 
         at_ms
     ])?;
     Ok(tx.last_insert_rowid() as u64)
+}
+
+/// A change of what is kept beside a product's claims; these stay as they are.
+pub(crate) fn touch(tx: &Connection, row: u32, id: &str) -> Result<u64, Failure> {
+    let seq = record(tx, row, id, ChangeKind::Put, now_ms())?;
+    tx.prepare_cached("UPDATE products SET seq = ? WHERE row = ?")?.execute(params![seq as i64, row])?;
+    Ok(seq)
 }
 
 /// The number that was just given out; SQLite never gives it out again (AUTOINCREMENT).

@@ -467,32 +467,34 @@ impl Catalogue {
         })
     }
 
-    /// The changes of one product, the latest first, at most `limit`; those superseded before the last
-    /// [`Catalogue::gc`] are gone. Reads the whole log: for people who ask now and then.
-    pub fn changes_of(&self, id: &str, limit: usize) -> Result<Vec<ChangeRecord>> {
+    /// The changes of one product, the latest first, those before number `before` if it is given, at most `limit`;
+    /// those superseded before the last [`Catalogue::gc`] are gone. Reads the whole log: for people who ask now and
+    /// then.
+    pub fn changes_of(&self, id: &str, before: Option<u64>, limit: usize) -> Result<Vec<ChangeRecord>> {
         self.read(|tx| {
             let mut query = tx.prepare_cached(
-                "SELECT seq, row, id, kind, at_ms FROM changes WHERE id = ? ORDER BY seq DESC LIMIT ?",
+                "SELECT seq, row, id, kind, at_ms FROM changes WHERE id = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
             )?;
-            let rows = query.query_map(params![id, clamped(limit as u64)], change_record)?;
+            let values = params![id, clamped(before.unwrap_or(u64::MAX)), clamped(limit as u64)];
+            let rows = query.query_map(values, change_record)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
 
-    /// The pictures that a product shows, by item; empty if the product is gone.
+    /// The pictures that a product shows, by item; empty if the product is gone or hidden.
     pub fn placements(&self, row: u32) -> Result<Vec<Placement>> {
-        self.read(|tx| placements(tx, "WHERE row = ? ORDER BY item", params![row]))
+        self.read(|tx| placements(tx, "AND row = ? ORDER BY item", params![row]))
     }
 
-    /// All placements with an item above `after_item`, in the order of items, at most `limit`.
+    /// All placements of products that are not hidden with an item above `after_item`, in the order of items, at most `limit`.
     pub fn all_placements(&self, after_item: u32, limit: usize) -> Result<Vec<Placement>> {
         let values = params![after_item, clamped(limit as u64)];
-        self.read(|tx| placements(tx, "WHERE item > ? ORDER BY item LIMIT ?", values))
+        self.read(|tx| placements(tx, "AND item > ? ORDER BY item LIMIT ?", values))
     }
 
-    /// One placement.
+    /// One placement; `None` also while its product is hidden.
     pub fn placement(&self, item: u32) -> Result<Option<Placement>> {
-        let found = self.read(|tx| placements(tx, "WHERE item = ?", params![item]))?;
+        let found = self.read(|tx| placements(tx, "AND item = ?", params![item]))?;
         Ok(found.into_iter().next())
     }
 
@@ -530,13 +532,14 @@ impl Catalogue {
     }
 }
 
-/// The placements picked by the `tail` of a query.
+/// Those of the placements of products that are not hidden that the `tail` of a query picks.
 fn placements(
     tx: &Connection,
     tail: &'static str,
     values: impl rusqlite::Params,
 ) -> Result<Vec<Placement>, Failure> {
-    let head = "SELECT item, row, image, hash FROM placements CROSS JOIN pictures USING (picture)";
+    let head = "SELECT item, row, image, hash FROM placements CROSS JOIN pictures USING (picture) \
+                WHERE NOT EXISTS (SELECT 1 FROM hidden WHERE hidden.row = placements.row)";
     let mut query = tx.prepare_cached(&format!("{head} {tail}"))?;
     let rows = query.query_map(values, |r| {
         Ok(Placement { item: r.get(0)?, row: r.get(1)?, image: r.get(2)?, picture: PictureHash(r.get(3)?) })

@@ -1,12 +1,16 @@
 //! What an audit found out about claims, and what people decided about it.
 //!
-//! Findings are derived: each audit replaces them all. Decisions are not: they carry a copy of the finding they
-//! were made about, and stay until they are taken back.
+//! Findings are derived: each audit replaces them all, and leaves its numbers. Decisions are not: they carry a copy of
+//! the finding they were made about, and stay until they are taken back.
 
-use rusqlite::{OptionalExtension, Row, params};
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::now_ms;
+use crate::error::Failure;
 use crate::{Catalogue, Result};
 
 /// One doubt about one product. In JSON the members are named as here, absent ones are left out.
@@ -69,6 +73,34 @@ pub struct Decision {
     pub at_ms: u64,
 }
 
+/// One audit in numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditRecord {
+    /// Grows.
+    pub audit: u64,
+    /// When it ended, in milliseconds since 1970 UTC.
+    pub at_ms: u64,
+    /// Products that there were.
+    pub products: u64,
+    /// By the kind of finding.
+    pub found: BTreeMap<String, Tally>,
+}
+
+/// Findings of one kind in one audit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// All of them.
+    pub found: u64,
+    /// Those that nobody had decided about.
+    pub open: u64,
+}
+
+/// Where a list of findings goes on: behind the finding of this probability and id.
+pub type FindingPlace = (f64, String);
+
+/// Audits whose numbers are kept: one a day for three years.
+const AUDITS_KEPT: u64 = 1_100;
+
 /// Which findings are wanted; everything `None` is all.
 #[derive(Clone, Debug, Default)]
 pub struct FindingFilter {
@@ -82,7 +114,8 @@ pub struct FindingFilter {
 
 #[allow(clippy::missing_errors_doc)] // as all calls that change or read, see `Catalogue`
 impl Catalogue {
-    /// Puts `findings` in the place of those of the last audit. Decisions stay.
+    /// Puts `findings` in the place of those of the last audit, and their numbers beside those of the audits before.
+    /// Decisions stay.
     pub fn replace_findings(&self, findings: Vec<Finding>) -> Result<()> {
         self.write(move |tx| {
             tx.execute("DELETE FROM findings", [])?;
@@ -94,16 +127,35 @@ impl Catalogue {
                     .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
                 insert.execute(params![f.id, f.product, f.kind, f.probability, body])?;
             }
-            Ok(())
+            note_audit(tx)
+        })
+    }
+
+    /// The audits that were made, the latest first, behind number `before` if it is given; at most `limit`.
+    pub fn audits(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditRecord>> {
+        self.read(|tx| {
+            let mut query = tx.prepare_cached(
+                "SELECT found, audit, at_ms, products FROM audits WHERE audit < ? ORDER BY audit DESC LIMIT ?",
+            )?;
+            let before = before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX));
+            let rows = query.query_map(params![before, clamp(limit)], |row| {
+                Ok(AuditRecord {
+                    found: from_json(row)?,
+                    audit: row.get::<_, i64>(1)? as u64,
+                    at_ms: row.get::<_, i64>(2)? as u64,
+                    products: row.get::<_, i64>(3)? as u64,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
         })
     }
 
     /// The findings that pass, each with its decision if it has one, most probable first; `limit` of them behind
-    /// `offset`.
+    /// `after`.
     pub fn findings(
         &self,
         filter: &FindingFilter,
-        offset: usize,
+        after: Option<&FindingPlace>,
         limit: usize,
     ) -> Result<Vec<(Finding, Option<Decision>)>> {
         self.read(|tx| {
@@ -112,9 +164,12 @@ impl Catalogue {
                  FROM findings f LEFT JOIN decisions d USING (finding) \
                  WHERE (?1 IS NULL OR f.kind = ?1) AND (?2 IS NULL OR f.product = ?2) \
                  AND (?3 IS NULL OR (d.accepted IS NOT NULL) = ?3) \
-                 ORDER BY f.probability DESC, f.finding LIMIT ?4 OFFSET ?5",
+                 AND (?5 IS NULL OR f.probability < ?5 OR f.probability = ?5 AND f.finding > ?6) \
+                 ORDER BY f.probability DESC, f.finding LIMIT ?4",
             )?;
-            let values = params![filter.kind, filter.product, filter.decided, clamp(limit), clamp(offset)];
+            let (probability, finding_id) = after.map(|(p, id)| (*p, id)).unzip();
+            let values =
+                params![filter.kind, filter.product, filter.decided, clamp(limit), probability, finding_id];
             let rows = query.query_map(values, |row| {
                 let finding = finding(row)?;
                 let decision =
@@ -169,7 +224,33 @@ impl Catalogue {
     }
 }
 
+/// Counts the findings that are there now.
+fn note_audit(tx: &Connection) -> Result<(), Failure> {
+    let mut found = BTreeMap::<String, Tally>::new();
+    let mut query = tx.prepare_cached(
+        "SELECT f.kind, count(*), count(*) - count(d.finding) FROM findings f LEFT JOIN decisions d USING (finding) \
+         GROUP BY f.kind",
+    )?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let number = |column| row.get::<_, i64>(column).map(|n| n as u64);
+        found.insert(row.get(0)?, Tally { found: number(1)?, open: number(2)? });
+    }
+    let body =
+        serde_json::to_string(&found).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+    tx.prepare_cached("INSERT INTO audits(at_ms, products, found) SELECT ?, count(*), ? FROM products")?
+        .execute(params![now_ms(), body])?;
+    tx.prepare_cached("DELETE FROM audits WHERE audit <= (SELECT max(audit) FROM audits) - ?")?
+        .execute([AUDITS_KEPT as i64])?;
+    Ok(())
+}
+
 fn finding(row: &Row<'_>) -> Result<Finding, rusqlite::Error> {
+    from_json(row)
+}
+
+/// Of the first column.
+fn from_json<T: DeserializeOwned>(row: &Row<'_>) -> Result<T, rusqlite::Error> {
     let body = row.get_ref(0)?.as_str()?;
     serde_json::from_str(body)
         .map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, e.into()))
@@ -212,7 +293,7 @@ mod tests {
         catalogue.replace_findings(vec![doubt("low", 0.2), doubt("high", 0.9)]).unwrap();
         let all = FindingFilter::default();
         let ids = |filter: &FindingFilter| {
-            let found = catalogue.findings(filter, 0, 10).unwrap();
+            let found = catalogue.findings(filter, None, 10).unwrap();
             found.into_iter().map(|(f, d)| (f.id, d.map(|d| d.accepted))).collect::<Vec<_>>()
         };
         assert_eq!(ids(&all), [("high".into(), None), ("low".into(), None)]);
@@ -231,6 +312,22 @@ mod tests {
         assert!(
             decided.iter().any(|d| d.finding == doubt("high", 0.9) && d.note.as_deref() == Some("indeed"))
         );
+
+        // A list goes on behind its last item, also when that is gone meanwhile.
+        let rest = |probability, id: &str| {
+            let place = (probability, id.to_owned());
+            let found = catalogue.findings(&FindingFilter::default(), Some(&place), 10).unwrap();
+            found.into_iter().map(|(f, _)| f.id).collect::<Vec<_>>()
+        };
+        assert_eq!(rest(0.5, "new"), ["low"]);
+        assert_eq!(rest(0.5, "gone"), ["new", "low"]);
+        assert_eq!(rest(0.3, "low"), Vec::<String>::new());
+
+        // Both audits left their numbers.
+        let audits = catalogue.audits(None, 10).unwrap();
+        let numbers: Vec<_> = audits.iter().map(|audit| audit.found["category"]).collect();
+        assert_eq!(numbers, [Tally { found: 2, open: 1 }, Tally { found: 2, open: 2 }]);
+        assert_eq!(catalogue.audits(Some(audits[0].audit), 10).unwrap(), audits[1..]);
 
         // A person may think again, also about what is no longer found, and may take it back.
         assert!(catalogue.decide("high", Some(false), None).unwrap());

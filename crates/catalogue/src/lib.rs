@@ -9,6 +9,7 @@
 
 mod apply;
 mod attach;
+mod care;
 mod catalogue;
 mod error;
 mod features;
@@ -33,7 +34,7 @@ pub use catalogue::{
 };
 pub use error::CatalogueError;
 pub use filter::{Filter, FilterError};
-pub use findings::{Decision, Finding, FindingFilter, Witness};
+pub use findings::{AuditRecord, Decision, Finding, FindingFilter, FindingPlace, Tally, Witness};
 pub use home::{CatalogueName, Home};
 pub use money::{Amount, Currency, Money, MoneyError};
 pub use product::{Availability, Category, Condition, Image, InvalidProduct, Place, Product, Role};

@@ -18,7 +18,7 @@ const APPLICATION_ID: i32 = 0x7477_7374;
 /// What this program writes, as `user_version`: the number of steps. Higher numbers are refused.
 pub(crate) const FORMAT: u32 = STEPS.len() as u32;
 /// Step `n` brings a database of format `n - 1` to format `n`. Steps are added, never changed.
-const STEPS: [&str; 2] = [TABLES, FINDINGS_AND_SWAPS];
+const STEPS: [&str; 3] = [TABLES, FINDINGS_AND_SWAPS, AUDITS_AND_HIDDEN];
 
 /// Format 1.
 const TABLES: &str = "
@@ -128,6 +128,21 @@ CREATE TABLE swaps(
     embedder  BLOB CHECK (length(embedder) = 32),
     report    TEXT NOT NULL,
     at_ms     INTEGER NOT NULL
+) STRICT;
+";
+
+/// Format 3: what each audit found, in numbers, and products that are kept from searches.
+const AUDITS_AND_HIDDEN: &str = "
+CREATE TABLE audits(
+    audit     INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms     INTEGER NOT NULL,
+    products  INTEGER NOT NULL,
+    found     TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE hidden(
+    row    INTEGER PRIMARY KEY REFERENCES products(row) ON DELETE CASCADE,
+    at_ms  INTEGER NOT NULL
 ) STRICT;
 ";
 

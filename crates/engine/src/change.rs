@@ -43,6 +43,22 @@ pub(crate) fn remove(core: &Core, ids: &[String]) -> Result<Vec<Outcome>> {
     Ok(outcomes)
 }
 
+/// Hides a product from searches, or shows it again, and wakes the follower.
+pub(crate) fn hide(core: &Core, id: &str, hidden: bool) -> Result<Option<u64>> {
+    core.check_open()?;
+    let change = core.catalogue.hide(id, hidden)?;
+    core.wake();
+    Ok(change)
+}
+
+/// Has the pictures of a product looked at again.
+pub(crate) fn look_again(core: &Core, id: &str) -> Result<Option<u64>> {
+    core.check_open()?;
+    let change = core.catalogue.look_again(id)?;
+    core.wake();
+    Ok(change)
+}
+
 /// What became of [`apply_next`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -54,8 +70,8 @@ pub(crate) enum Step {
     Stopped,
 }
 
-/// Pictures that were tried and cannot be read, or that the model fails on; they are not tried again before the index is
-/// made anew or other models come.
+/// Pictures that were tried and cannot be read, or that the model fails on; they are not tried again before somebody asks
+/// for it, the index is made anew or other models come.
 pub(crate) type Unreadable = HashSet<PictureHash>;
 
 /// Applies the next changes of the log to `index`.
@@ -118,7 +134,8 @@ impl Batch {
                         self.vectors.insert(place.picture, vectors(features, panels));
                     }
                     // What one model fails on, another may know.
-                    None if unreadable.contains(&place.picture) => {}
+                    None if unreadable.contains(&place.picture)
+                        && core.catalogue.why_unreadable(&place.picture)?.is_some() => {}
                     None => self.unknown.push(place.picture),
                 }
             }

@@ -125,6 +125,26 @@ impl Shop {
         self.writing(|core| change::remove(core, ids))
     }
 
+    /// Keeps a product from searches, or lets them find it again; its claims and pictures stay. No search that begins
+    /// afterwards finds a hidden one; one that is shown becomes searchable as after a put. Returns the number of its
+    /// latest change; `None`: there is no such product.
+    ///
+    /// # Errors
+    /// The disk failed; nothing was changed.
+    pub fn hide(&self, id: &str, hidden: bool) -> Result<Option<u64>> {
+        self.writing(|core| change::hide(core, id, hidden))
+    }
+
+    /// Forgets what was computed from a product's pictures and has them looked at again, those too that could not be
+    /// read. Until that is done the product is not found. Returns the number of the change; `None`: there is no such
+    /// product.
+    ///
+    /// # Errors
+    /// The disk failed; nothing was changed.
+    pub fn look_again(&self, id: &str) -> Result<Option<u64>> {
+        self.writing(|core| change::look_again(core, id))
+    }
+
     /// Puts any number of products, in transactions of a few, and waits while more pictures are waiting to be
     /// looked at than keep all threads busy. Whatever it was told to be done is durable: after a crash the same
     /// call goes on where it was. Returns when everything is searchable, or when `progress` says `false`.

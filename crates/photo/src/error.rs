@@ -129,6 +129,16 @@ pub enum PhotoError {
     },
 
     // This machine is at fault.
+    /// The decoding process had hardly a turn on this machine and was stopped; the pool has replaced it.
+    #[error(
+        "in {waited_ms} ms decoding had no core to itself for {limit_ms} ms and was given up; try again when the machine is less busy"
+    )]
+    Starved {
+        /// How long it was waited for.
+        waited_ms: u64,
+        /// The limit, without the time that was spent in line for a core.
+        limit_ms: u64,
+    },
     /// All decoding processes are busy and enough callers wait already.
     #[error("{waiting} pictures already wait to be decoded; try again in a moment")]
     Busy {
@@ -159,7 +169,7 @@ impl PhotoError {
             | Self::TooMuchMemory { .. }
             | Self::TooMuchWork { .. }
             | Self::TimedOut { .. } => Fault::Limit,
-            Self::Busy { .. } | Self::NoWorker { .. } => Fault::Machine,
+            Self::Starved { .. } | Self::Busy { .. } | Self::NoWorker { .. } => Fault::Machine,
         }
     }
 }

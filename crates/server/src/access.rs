@@ -46,7 +46,8 @@ pub(crate) fn need(method: &Method, route: &str) -> Need {
         };
     }
     match (rest, reads) {
-        ("catalogues", true) | ("detect" | "compare", false) => Key(Right::Search),
+        ("catalogues", true) | ("detect" | "compare" | "uploads", false) => Key(Right::Search),
+        ("uploads/{upload}", _) => Key(Right::Search),
         ("embed", false) => Key(Right::Read),
         ("models" | "evaluations" | "evaluations/{evaluation}" | "runs" | "runs/{run}", true) => {
             WholeServer(Right::Read)
@@ -113,9 +114,9 @@ pub(crate) fn admit(
     catalogue: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<Admitted, Refused> {
-    let ring = app.keys.ring();
     let demand = need(method, route);
     let given = token(headers);
+    let ring = app.keys.ring(given);
     let held = match (given, ring.locked) {
         (Some(token), true) => {
             let unknown =

@@ -54,7 +54,8 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     // The pattern, not the address: that one may hold what a caller would not want to read in a log.
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let catalogue = catalogue_of(&mut request).await;
-    let noted = access::is_noted(&method, &route).then(|| request.uri().path().to_owned());
+    let path = request.uri().path().to_owned();
+    let noted = access::is_noted(&method, &route);
     let mut by = None;
     let span = tracing::info_span!("request", id = %id, method = %method, route = %route, key = tracing::field::Empty);
 
@@ -86,7 +87,15 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
         }
         response = body;
     }
+    let accepted = response.status() == StatusCode::ACCEPTED;
     let headers = response.headers_mut();
+    if accepted {
+        // What is not done yet can be asked for where it was ordered, if nothing better is known.
+        headers.entry(header::RETRY_AFTER).or_insert(HeaderValue::from_static("1"));
+        if let Ok(path) = HeaderValue::from_str(&path) {
+            headers.entry(header::LOCATION).or_insert(path);
+        }
+    }
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -101,7 +110,10 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
         headers.append(header::VARY, HeaderValue::from_static("authorization, x-api-key"));
     }
     let status = response.status();
-    if let Some(path) = noted.filter(|_| status.is_success()) {
+    if method == Method::POST && accepted {
+        sign(&app, response.headers(), by.as_deref());
+    }
+    if noted && status.is_success() {
         let (method, status) = (known_method(&method).to_owned(), status.as_u16());
         note(&app, Deed { id: 0, at: now_ms(), by, method, path, status, request: id }).await;
     }
@@ -116,6 +128,14 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
         }
     });
     response
+}
+
+/// Writes down whose order the job is that an answer names.
+fn sign(app: &App, headers: &HeaderMap, by: Option<&str>) {
+    let job = headers.get(header::LOCATION).and_then(|at| at.to_str().ok()?.strip_prefix("/v1/jobs/"));
+    if let (Some(job), Some(by)) = (job.and_then(|id| app.jobs.find(id).ok()), by) {
+        job.update(|job| job.by = Some(by.to_owned()));
+    }
 }
 
 /// Before the answer is sent: who has it finds what was done in the log.

@@ -87,6 +87,9 @@ pub(crate) struct Job {
     /// The source that is synced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<String>,
+    /// Id of the key that ordered it; left out where the server has none, and for runs by schedule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) by: Option<String>,
     pub(crate) state: JobState,
     pub(crate) progress: JobProgress,
     /// What became of the rows, lines or pictures so far.
@@ -123,6 +126,8 @@ const PAUSE: u8 = 1;
 const STOP: u8 = 2;
 
 struct Entry {
+    /// Grows from job to job.
+    number: u64,
     job: Mutex<Job>,
     order: AtomicU8,
     begun: Instant,
@@ -224,6 +229,7 @@ impl Jobs {
             kind: kind.into(),
             catalogue: catalogue.map(str::to_owned),
             source: source.map(str::to_owned),
+            by: None,
             state: JobState::Queued,
             progress: JobProgress { unit: unit.into(), ..JobProgress::default() },
             counts: Value::Object(serde_json::Map::new()),
@@ -233,6 +239,7 @@ impl Jobs {
             ended_at: None,
         };
         let entry = Entry {
+            number,
             job: Mutex::new(job),
             order: AtomicU8::new(GO),
             begun: Instant::now(),
@@ -283,11 +290,20 @@ impl Jobs {
         found.ok_or_else(|| Problem::new(&JOB_NOT_FOUND, format!("there is no job '{id}'")))
     }
 
-    /// The latest first, of one catalogue or of all.
-    pub(crate) fn list(&self, catalogue: Option<&str>, limit: usize) -> Vec<Job> {
+    /// With their numbers, the latest first, of one catalogue or of all; those begun before number `before`, if it is
+    /// given.
+    pub(crate) fn list(&self, catalogue: Option<&str>, before: Option<u64>, limit: usize) -> Vec<(u64, Job)> {
         let latest = self.latest.lock();
-        let all = latest.iter().map(Handle::job);
-        all.filter(|job| catalogue.is_none() || job.catalogue.as_deref() == catalogue).take(limit).collect()
+        let all = latest.iter().filter(|handle| before.is_none_or(|before| handle.0.number < before));
+        let all = all.map(|handle| (handle.0.number, handle.job()));
+        let fits = |(_, job): &(u64, Job)| catalogue.is_none() || job.catalogue.as_deref() == catalogue;
+        all.filter(fits).take(limit).collect()
+    }
+
+    /// Those that are not over.
+    pub(crate) fn under_way(&self) -> Vec<Job> {
+        let latest = self.latest.lock();
+        latest.iter().map(Handle::job).filter(|job| !job.state.is_over()).collect()
     }
 
     /// Begins a job whose worker has a thread of its own. `work` gives its result, or `None` once it was told to end.

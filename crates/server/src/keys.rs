@@ -5,7 +5,8 @@
 //! Hashes are compared in constant time.
 //!
 //! [`Keys`] is the store that `twinset keys` and `/v1/keys` write; [`Ring`] is what a running server holds in memory.
-//! Another process's writes are seen within a second.
+//! A key that another process made is good at once: a token that is not known is looked for again before it is refused.
+//! What else another process wrote is seen within a second.
 
 use crate::clock::now_ms;
 use crate::rate::{Meter, Rate};
@@ -168,7 +169,16 @@ pub struct MadeKey {
 pub struct Keys {
     database: Mutex<Connection>,
     ring: RwLock<Arc<Ring>>,
-    looked: Mutex<(Instant, i64)>,
+    watch: Mutex<Watch>,
+}
+
+/// Reads what is written, here or by another process, and never waits for a write. Whoever makes the ring anew holds it,
+/// so that what was read earlier never takes the place of what was read later.
+struct Watch {
+    database: Connection,
+    looked: Instant,
+    /// Changes when another connection has written.
+    version: i64,
 }
 
 /// All good keys, in memory.
@@ -220,13 +230,13 @@ impl Keys {
     /// # Errors
     /// [`StoreError`].
     pub fn open(home: &Path) -> Result<Self, StoreError> {
-        let database = store::open(home)?;
+        let watch = Watch { database: store::open(home)?, looked: Instant::now(), version: -1 };
         let keys = Self {
-            database: Mutex::new(database),
+            database: Mutex::new(store::open(home)?),
             ring: RwLock::default(),
-            looked: Mutex::new((Instant::now(), -1)),
+            watch: Mutex::new(watch),
         };
-        keys.reload()?;
+        keys.reload(&mut keys.watch.lock())?;
         Ok(keys)
     }
 
@@ -247,7 +257,7 @@ impl Keys {
             let row = params![key.id, hash.as_bytes(), body, key.created_at_ms as i64];
             database.execute("INSERT INTO keys(id, secret, body, created_ms) VALUES (?, ?, ?, ?)", row)
         })?;
-        self.reload()?;
+        self.reload(&mut self.watch.lock())?;
         Ok(MadeKey { key, token })
     }
 
@@ -256,7 +266,7 @@ impl Keys {
     /// # Errors
     /// The disk.
     pub fn list(&self) -> Result<Vec<Key>, StoreError> {
-        Ok(self.rows()?.into_iter().map(|(_, key)| key).collect())
+        Ok(rows(&self.watch.lock().database)?.into_iter().map(|(_, key)| key).collect())
     }
 
     /// Makes a key useless; `false` if there is none of this id. Running servers know within a second.
@@ -272,7 +282,7 @@ impl Keys {
             )?;
             Ok(known.is_some())
         })?;
-        self.reload()?;
+        self.reload(&mut self.watch.lock())?;
         Ok(found)
     }
 
@@ -282,21 +292,21 @@ impl Keys {
         self.ring.read().locked
     }
 
-    /// The good keys of now, at most a second old. Cheap.
-    pub(crate) fn ring(&self) -> Arc<Ring> {
-        if let Some(mut looked) = self.looked.try_lock()
-            && looked.0.elapsed() >= FRESH
-            && let Some(database) = self.database.try_lock()
+    /// The good keys of now, for a request with this token: a second old at most, and fresh if they do not have it.
+    /// Cheap.
+    pub(crate) fn ring(&self, token: Option<&str>) -> Arc<Ring> {
+        let ring = self.ring.read().clone();
+        let unknown = ring.locked && token.is_some_and(|token| ring.find(token).is_none());
+        let watch = if unknown { Some(self.watch.lock()) } else { self.watch.try_lock() };
+        let Some(mut watch) = watch.filter(|watch| unknown || watch.looked.elapsed() >= FRESH) else {
+            return ring;
+        };
+        watch.looked = Instant::now();
+        let version = watch.database.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0));
+        if version.is_ok_and(|version| version != watch.version)
+            && let Err(error) = self.reload(&mut watch)
         {
-            looked.0 = Instant::now();
-            // Changes when another process has written.
-            let version = database.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0));
-            drop(database);
-            if version.is_ok_and(|version| version != std::mem::replace(&mut looked.1, version))
-                && let Err(error) = self.reload()
-            {
-                tracing::error!(%error, "the keys cannot be read anew; those in memory stay");
-            }
+            tracing::error!(%error, "the keys cannot be read anew; those in memory stay");
         }
         self.ring.read().clone()
     }
@@ -307,34 +317,15 @@ impl Keys {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let database = self.database.lock();
-        work(&database).map_err(|error| StoreError::Disk {
-            path: database.path().unwrap_or("server.db").into(),
-            detail: error.to_string(),
-        })
-    }
-
-    fn rows(&self) -> Result<Vec<([u8; 32], Key)>, StoreError> {
-        let rows = self.with(|database| {
-            let mut query = database.prepare_cached(
-                "SELECT secret, id, body, created_ms, revoked_ms FROM keys ORDER BY created_ms, id",
-            )?;
-            let rows = query.query_map([], |row| {
-                let times = (row.get::<_, i64>(3)? as u64, row.get::<_, Option<i64>>(4)?.map(|ms| ms as u64));
-                Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, times))
-            })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        })?;
-        let read = |(secret, id, body, (created_at_ms, revoked_at_ms)): ([u8; 32], String, String, _)| {
-            let allows = serde_json::from_str(&body)
-                .map_err(|error| StoreError::Invalid(format!("key {id} cannot be read: {error}")))?;
-            Ok((secret, Key { id, allows, created_at_ms, revoked_at_ms }))
-        };
-        rows.into_iter().map(read).collect()
+        told(&database, work(&database))
     }
 
     /// Keys that stay keep the use of their quota.
-    fn reload(&self) -> Result<(), StoreError> {
-        let rows = self.rows()?;
+    fn reload(&self, watch: &mut Watch) -> Result<(), StoreError> {
+        // The number first: what is written in between is read twice, not missed.
+        watch.version =
+            told(&watch.database, watch.database.query_row("PRAGMA data_version", [], |row| row.get(0)))?;
+        let rows = rows(&watch.database)?;
         let mut ring = self.ring.write();
         let mut new = Ring { locked: !rows.is_empty(), ..Ring::default() };
         for (secret, key) in rows.into_iter().filter(|(_, key)| key.revoked_at_ms.is_none()) {
@@ -352,8 +343,35 @@ impl Keys {
     }
 }
 
+fn told<T>(database: &Connection, result: rusqlite::Result<T>) -> Result<T, StoreError> {
+    result.map_err(|error| StoreError::Disk {
+        path: database.path().unwrap_or("server.db").into(),
+        detail: error.to_string(),
+    })
+}
+
+/// All keys with the hashes of their secrets, oldest first.
+fn rows(database: &Connection) -> Result<Vec<([u8; 32], Key)>, StoreError> {
+    let read = || {
+        let mut query = database.prepare_cached(
+            "SELECT secret, id, body, created_ms, revoked_ms FROM keys ORDER BY created_ms, id",
+        )?;
+        let rows = query.query_map([], |row| {
+            let times = (row.get::<_, i64>(3)? as u64, row.get::<_, Option<i64>>(4)?.map(|ms| ms as u64));
+            Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, times))
+        })?;
+        rows.collect::<rusqlite::Result<Vec<_>>>()
+    };
+    let key = |(secret, id, body, (created_at_ms, revoked_at_ms)): ([u8; 32], String, String, _)| {
+        let allows = serde_json::from_str(&body)
+            .map_err(|error| StoreError::Invalid(format!("key {id} cannot be read: {error}")))?;
+        Ok((secret, Key { id, allows, created_at_ms, revoked_at_ms }))
+    };
+    told(database, read())?.into_iter().map(key).collect()
+}
+
 /// Letters and digits from the system's source of chance; a little more than 5.95 bits a letter.
-fn chance<const N: usize>() -> Result<String, StoreError> {
+pub(crate) fn chance<const N: usize>() -> Result<String, StoreError> {
     const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut text = String::with_capacity(2 * N);
     while text.len() < (N * 8).div_ceil(5) {
@@ -383,7 +401,7 @@ mod tests {
         let keys = Keys::open(home.path()).expect("opened");
         assert!(!keys.any());
         let made = keys.create(new(&[Right::Search])).expect("made");
-        assert!(keys.any() && keys.ring().find(&made.token).is_some());
+        assert!(keys.any() && keys.ring(None).find(&made.token).is_some());
         let last = made.token.len() - 1;
         for other in [
             "",
@@ -393,16 +411,48 @@ mod tests {
             &made.token[3..],
             &made.token.to_lowercase(),
         ] {
-            assert!(keys.ring().find(other).is_none(), "{other}");
+            assert!(keys.ring(None).find(other).is_none(), "{other}");
         }
         // Another process revokes it: this one sees it within a second, and stays locked without any good key.
         assert!(Keys::open(home.path()).expect("opened twice").revoke(&made.key.id).expect("revoked"));
         std::thread::sleep(FRESH);
-        assert!(keys.ring().find(&made.token).is_none() && keys.any());
+        assert!(keys.ring(None).find(&made.token).is_none() && keys.any());
         assert!(!keys.revoke("none").expect("no failure"));
         let file = std::fs::read(home.path().join("server.db")).expect("a file");
         let secret = split(&made.token).expect("two parts").1.as_bytes();
         assert!(!file.windows(secret.len()).any(|part| part == secret), "the secret is not stored");
+    }
+
+    /// A running server answered 401 for up to a second to a key that `twinset keys create` had just told.
+    #[test]
+    fn a_key_of_another_process_is_good_at_once() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (serving, other) = (Keys::open(home.path()), Keys::open(home.path()));
+        let (serving, other) = (serving.expect("opened"), other.expect("opened twice"));
+        serving.create(new(&[Right::Admin])).expect("made");
+        for _ in 0..20 {
+            let token = other.create(new(&[Right::Search])).expect("made").token;
+            assert!(serving.ring(Some(&token)).find(&token).is_some());
+        }
+        assert!(serving.ring(Some("tw_x_y")).find("tw_x_y").is_none());
+    }
+
+    /// Two who make keys at once: what one of them read last must not hide the other's.
+    #[test]
+    fn keys_made_at_once_are_all_good() {
+        let home = tempfile::tempdir().expect("a folder");
+        let keys = Keys::open(home.path()).expect("opened");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..10 {
+                        let token = keys.create(new(&[Right::Search])).expect("made").token;
+                        assert!(keys.ring.read().find(&token).is_some());
+                    }
+                });
+            }
+        });
+        assert_eq!(keys.ring(None).by_id.len(), 80);
     }
 
     #[test]

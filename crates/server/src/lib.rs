@@ -23,6 +23,7 @@ mod intake;
 mod jobs;
 mod keys;
 mod ledger;
+mod listing;
 mod metrics;
 mod options;
 mod pages;
@@ -38,6 +39,7 @@ mod state;
 mod store;
 mod thumbnails;
 mod training;
+mod uploads;
 
 pub use keys::{Key, Keys, MadeKey, NewKey, Right};
 pub use options::{ExamplePhoto, Origin, ServerOptions, Setting, TlsFiles};

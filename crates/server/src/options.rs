@@ -21,6 +21,14 @@ pub struct ServerOptions {
     pub max_body_bytes: usize,
     /// Bytes of one picture.
     pub max_picture_bytes: usize,
+    /// Results of one search, at most 500.
+    pub max_results: usize,
+    /// Articles told of one photo: the most certain ones, and the one that is searched.
+    pub max_regions: usize,
+    /// Bytes of all photos that were sent ahead (`/v1/uploads`); one key may have half of it.
+    pub uploads_bytes: usize,
+    /// How long such a photo is kept.
+    pub upload_time: Duration,
     /// Bytes of one line of an import.
     pub max_line_bytes: usize,
     /// A request that takes longer is given up, a body that stands still for as long is too.
@@ -57,6 +65,10 @@ impl Default for ServerOptions {
             allow_nets: Vec::new(),
             max_body_bytes: 32 << 20,
             max_picture_bytes: 20 << 20,
+            max_results: twinset_engine::MAX_LIMIT,
+            max_regions: 10,
+            uploads_bytes: 64 << 20,
+            upload_time: Duration::from_secs(15 * 60),
             max_line_bytes: 1 << 20,
             request_timeout: Duration::from_secs(60),
             patience: Duration::from_secs(10),

@@ -57,6 +57,8 @@ codes! {
         "List them with GET /v1/catalogues/{catalogue}/examples.";
     KEY_NOT_FOUND "key_not_found" 404 false, "There is no such key",
         "List them with GET /v1/keys. A key is named by its id, the part before its secret.";
+    UPLOAD_NOT_FOUND "upload_not_found" 404 false, "There is no such upload",
+        "Photos that were sent ahead are kept for the time that /version lists, and belong to the key that sent them. Send the photo again.";
     FINDING_NOT_FOUND "finding_not_found" 404 false, "There is no such finding",
         "List them with GET /v1/catalogues/{catalogue}/findings; those of an audit before the last are gone unless somebody decided about them.";
     MODEL_NOT_FOUND "model_not_found" 404 false, "There is no such model",
@@ -119,6 +121,8 @@ codes! {
         "Try again in a moment, or ask for less at once.";
     BUSY "busy" 503 true, "The server is busy",
         "Wait as long as `retry-after` says, then try again.";
+    UPLOADS_FULL "uploads_full" 503 true, "There is no room for more photos sent ahead",
+        "Remove those that are done with (DELETE /v1/uploads/{upload}), wait as long as `retry-after` says, or send the photo with the request itself.";
     SNAPSHOT_NOT_REACHED "snapshot_not_reached" 503 true, "The change asked for is not searchable yet",
         "Try again in a moment. A new picture takes about as long as a search; after a large import there is a queue.";
     STORAGE_FULL "storage_full" 507 true, "The disk is full",

@@ -62,7 +62,17 @@ pub(crate) struct SeenColour {
     share: f32,
 }
 
-pub(crate) fn regions(garments: &[GarmentSeen], width: u32, height: u32) -> Vec<Region> {
+/// The first `most` garments of a photo of `size`, with the chosen one among them, and its place there.
+pub(crate) fn regions(
+    garments: &[GarmentSeen],
+    chosen: Option<usize>,
+    (width, height): (u32, u32),
+    most: usize,
+) -> (Vec<Region>, Option<usize>) {
+    let mut told: Vec<usize> = (0..garments.len().min(most)).collect();
+    if let (Some(chosen), Some(last)) = (chosen.filter(|&chosen| chosen >= most), told.last_mut()) {
+        *last = chosen;
+    }
     let one = |(id, garment): (usize, &GarmentSeen)| Region {
         id,
         r#box: BoxShape::new(garment.rect, width, height),
@@ -76,7 +86,8 @@ pub(crate) fn regions(garments: &[GarmentSeen], width: u32, height: u32) -> Vec<
             .collect(),
         pattern: garment.attributes.pattern.clone(),
     };
-    garments.iter().enumerate().map(one).collect()
+    let chosen = chosen.and_then(|chosen| told.iter().position(|&at| at == chosen));
+    (told.into_iter().map(|at| &garments[at]).enumerate().map(one).collect(), chosen)
 }
 
 /// What was found in a photo.
@@ -102,7 +113,7 @@ pub(crate) enum ImageRef {
     Product(String),
     /// Where the photo is, on a public server. Needs a key with the right `read`.
     Url(String),
-    /// Not on this server: send the photo itself.
+    /// The id of a photo that was sent ahead to `/v1/uploads` with the same key.
     Upload(String),
 }
 
@@ -407,9 +418,16 @@ pub(crate) struct SearchReply {
 }
 
 impl SearchReply {
-    /// `here`: where the shopper is, if that was told.
-    pub(crate) fn new(id: String, answer: SearchAnswer, offset: usize, here: Option<Place>) -> Self {
+    /// `here`: where the shopper is, if that was told; `most`: regions told.
+    pub(crate) fn new(
+        id: String,
+        answer: SearchAnswer,
+        offset: usize,
+        here: Option<Place>,
+        most: usize,
+    ) -> Self {
         let (width, height) = (answer.width, answer.height);
+        let (regions, searched_region) = regions(&answer.garments, answer.chosen, (width, height), most);
         let next_offset = answer.more.then_some(offset + answer.hits.len());
         let timing = answer.timing;
         Self {
@@ -424,8 +442,8 @@ impl SearchReply {
                 rerank: timing.local,
                 total: timing.total,
             },
-            regions: regions(&answer.garments, width, height),
-            searched_region: answer.chosen,
+            regions,
+            searched_region,
             searched_box: BoxShape::new(answer.query_rect, width, height),
             kind: answer.query_category,
             results: answer.hits.into_iter().map(|hit| result(hit, width, height, here)).collect(),

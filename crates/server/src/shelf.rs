@@ -64,19 +64,21 @@ impl Shelf {
         self.told(write()).map(drop)
     }
 
-    /// The latest first, of one catalogue or of all.
+    /// The latest first, of one catalogue or of all, from behind the one of id `after`.
     pub(crate) fn evaluations(
         &self,
         catalogue: Option<&str>,
+        after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Evaluation>, StoreError> {
         let database = self.database.lock();
         let read = || {
             let mut query = database.prepare_cached(
-                "SELECT id, catalogue, model, at_ms, report FROM evaluations WHERE ?1 IS NULL OR catalogue = ?1 \
-                 ORDER BY at_ms DESC, id DESC LIMIT ?2",
+                // Ids sort by time.
+                "SELECT id, catalogue, model, at_ms, report FROM evaluations \
+                 WHERE (?1 IS NULL OR catalogue = ?1) AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3",
             )?;
-            query.query_map(params![catalogue, limit as i64], row)?.collect()
+            query.query_map(params![catalogue, after, limit as i64], row)?.collect()
         };
         self.told(read())
     }

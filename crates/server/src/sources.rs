@@ -203,6 +203,12 @@ pub(crate) fn run(
             job.update(|job| {
                 let p = &mut job.progress;
                 let pictures = progress.pictures;
+                p.stage = Some(match progress.stage {
+                    Stage::Fetch => "fetch",
+                    Stage::Parse => "parse",
+                    Stage::Pictures => "pictures",
+                    Stage::Publish => "publish",
+                });
                 (p.done, p.total, p.unit) = match progress.stage {
                     Stage::Fetch | Stage::Parse => (progress.counts.seen, 0, "rows".to_owned()),
                     _ => (

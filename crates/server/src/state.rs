@@ -13,6 +13,7 @@ use crate::problem::Problem;
 use crate::replay::Running;
 use crate::shelf::Shelf;
 use crate::thumbnails::Thumbnails;
+use crate::uploads::Uploads;
 use axum::body::Bytes;
 use axum::http::HeaderValue;
 use parking_lot::{Mutex, RwLock};
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) pictures: Gate,
     /// Photos named by their addresses.
     pub(crate) afar: Afar,
+    /// Photos that were sent ahead.
+    pub(crate) uploads: Uploads,
     pub(crate) keys: Keys,
     pub(crate) running: Running,
     pub(crate) intake: Intake,
@@ -87,6 +90,7 @@ impl App {
             // Writers wait for the disk, not for a core; together they share one flush of it.
             store: Gate::new("store", (4 * slots).max(16), 4 * options.queue),
             afar: Afar::new(&options),
+            uploads: Uploads::new(options.uploads_bytes, options.upload_time),
             metrics: Metrics::default(),
             thumbnails: Thumbnails::new(options.thumbnail_cache_bytes),
             openapi: openapi.to_json().unwrap_or_default().into(),

@@ -1,13 +1,13 @@
-/** Catalogue: find a product by id, words or photo; see all that is known of it; remove it, and bring it back. */
+/** Catalogue: find a product by id, words or photo; see all that is known of it; hide it, have it looked at again, remove it, and bring it back. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call, picturePath, search, type Product, type Region, type Result } from "../api";
 import { Img } from "../img";
 import { shrink } from "../photo";
 import { place } from "../query";
-import type { ProductList } from "../schema";
+import type { ChangeList, ProductList, StatusShape, Written } from "../schema";
 import { money, number, percent } from "../speech";
 import type { PageProps } from "./admin";
-import { asProblem, at, get, send, useAsked, type Asked } from "./ask";
+import { asProblem, at, get, isOffered, send, useAsked, type Asked } from "./ask";
 import { Confirm, DataTable, Panel, Shown, Wanting, When, type Column } from "./bits";
 import { plural, t, word } from "./words";
 import type { Problem } from "../api";
@@ -21,12 +21,12 @@ const says = (product: Product): string =>
   [product.id, product.title, product.brand, product.seller, product.group_id, product.sku, product.gtin, ...(product.color ?? []), ...(product.tags ?? [])].join("\n").toLowerCase();
 
 /** Reads through the listing until enough products hold every word. The API filters by whole values only. */
-async function scan(catalogue: string, words: string, signal: AbortSignal, tell: (found: Found) => void): Promise<void> {
+async function scan(catalogue: string, words: string, hidden: boolean, signal: AbortSignal, tell: (found: Found) => void): Promise<void> {
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
   const found: Found = { items: [], looked: 0, more: true };
   let after = "";
   for (;;) {
-    const page: ProductList = await get(`${at(catalogue)}/products?limit=${wanted.length ? PAGE : SHOWN}${after}`, { signal });
+    const page: ProductList = await get(`${at(catalogue)}/products?limit=${wanted.length ? PAGE : SHOWN}${hidden ? "&hidden=true" : ""}${after}`, { signal });
     found.looked += page.items.length;
     found.items.push(...page.items.filter((product) => wanted.every((one) => says(product).includes(one))));
     found.more = Boolean(page.next);
@@ -65,6 +65,7 @@ function columns(catalogue: string, go: (path: string) => void, scores?: Map<str
 
 function Finder({ catalogue, go }: PageProps) {
   const [words, setWords] = useState("");
+  const [hidden, setHidden] = useState(false);
   const [found, setFound] = useState<Found>();
   const [problem, setProblem] = useState<Problem>();
   const [busy, setBusy] = useState(false);
@@ -79,13 +80,13 @@ function Finder({ catalogue, go }: PageProps) {
     setProblem(undefined);
     work(mine.signal).then(() => setBusy(false), (reason) => { if (!mine.signal.aborted) { setProblem(asProblem(reason)); setBusy(false); } });
   };
-  const byWords = (text: string) => run((signal) => scan(catalogue, text, signal, setFound));
+  const byWords = (text: string) => run((signal) => scan(catalogue, text, hidden, signal, setFound));
   const byPhoto = (file: Blob) => run(async (signal) => {
     const photo = await shrink(file);
     const answer = await search(catalogue, photo.image, { detect: "auto", limit: SHOWN }, signal);
     setFound({ items: answer.results.map(({ product }) => product), looked: 0, more: false, scores: new Map(answer.results.map(({ product, score }) => [product.id, score])) });
   });
-  useEffect(() => { byWords(""); return () => running.current?.abort(); }, [catalogue]);
+  useEffect(() => { byWords(""); return () => running.current?.abort(); }, [catalogue, hidden]);
 
   const submit = (event: Event) => {
     event.preventDefault();
@@ -95,7 +96,7 @@ function Finder({ catalogue, go }: PageProps) {
     run(async (signal) => {
       const exact = await get<Product>(`${at(catalogue)}/products/${encodeURIComponent(text)}`, { signal }).catch(() => undefined);
       if (exact) go(where(catalogue, exact.id));
-      else await scan(catalogue, text, signal, setFound);
+      else await scan(catalogue, text, hidden, signal, setFound);
     });
   };
 
@@ -106,6 +107,7 @@ function Finder({ catalogue, go }: PageProps) {
         <button class="button primary">{t("find")}</button>
         <button type="button" class="button" onClick={() => chooser.current?.click()}>{t("catalogue.photo")}</button>
         <input ref={chooser} class="hidden" type="file" accept="image/*" tabIndex={-1} aria-label={t("catalogue.photo")} data-testid="admin-photo" onChange={(event) => { const file = event.currentTarget.files?.[0]; event.currentTarget.value = ""; if (file) byPhoto(file); }} />
+        <label class="choice"><input type="checkbox" checked={hidden} onChange={(event) => setHidden(event.currentTarget.checked)} /><span>{t("hidden.only")}</span></label>
         {busy && <button type="button" class="button" onClick={() => { running.current?.abort(); setBusy(false); }}>{t("stop")}</button>}
       </form>
       {problem && <Wanting problem={problem} what={t("page.catalogue")} />}
@@ -123,6 +125,7 @@ function Finder({ catalogue, go }: PageProps) {
 function Detail({ catalogue, rest: id, go, say }: PageProps) {
   const path = `${at(catalogue)}/products/${encodeURIComponent(id)}`;
   const product = useAsked<Product>(path);
+  const status = useAsked<StatusShape>(`${path}/status`, 5000);
   const [asking, setAsking] = useState(false);
   const back = `/admin/catalogue?catalogue=${encodeURIComponent(catalogue)}`;
 
@@ -142,14 +145,11 @@ function Detail({ catalogue, rest: id, go, say }: PageProps) {
       },
     });
   };
-  const hide = async (hidden: boolean) => {
-    const before = product.value?.availability ?? "unknown";
-    const set = (availability: string) => call(path, { method: "PATCH", body: JSON.stringify({ availability }), headers: { "content-type": "application/merge-patch+json" } }).then(product.reload);
-    await set(hidden ? "out_of_stock" : "in_stock").then(
-      () => say({ text: t("changed", { id }), undo: () => set(before) }),
-      (reason) => say({ text: asProblem(reason).detail }),
-    );
-  };
+  const failed = (reason: unknown) => say({ text: asProblem(reason).detail });
+  const set = (hidden: boolean) => send("PATCH", `${path}/status`, { hidden }).then(status.reload);
+  const hide = (hidden: boolean) => set(hidden).then(() => say({ text: t(hidden ? "hidden" : "shown", { id }), undo: () => set(!hidden) }), failed);
+  const again = () => send<Written>("POST", `${path}/index:rebuild?wait=searchable&timeout_ms=30000`).then((made) => { say({ text: t(made?.searchable ? "looked.again" : "looking.again", { id }) }); status.reload(); }, failed);
+  const hidden = Boolean(status.value?.hidden_at);
 
   return (
     <>
@@ -158,13 +158,14 @@ function Detail({ catalogue, rest: id, go, say }: PageProps) {
         {(value) => (
           <>
             <Panel
-              title={value.title ?? id} note={id}
+              title={value.title ?? id} note={<>{id}{status.value && <Standing of={status.value} />}</>}
               actions={<>
-                <button class="button small" onClick={() => void hide(value.availability !== "out_of_stock")}>{t(value.availability === "out_of_stock" ? "stock.back" : "stock.out")}</button>
+                {isOffered(status) && <button class="button small" onClick={() => void hide(!hidden)}>{t(hidden ? "show" : "hide")}</button>}
+                {isOffered(status) && <button class="button small" onClick={() => void again()}>{t("look.again")}</button>}
                 <button class="button small danger" onClick={() => setAsking(true)}>{t("remove")}</button>
               </>}
             >
-              <Pictures catalogue={catalogue} product={value} />
+              <Pictures catalogue={catalogue} product={value} status={status.value} />
             </Panel>
             <Panel title={t("claims")} note={t("claims.note")}>
               <dl class="facts">
@@ -183,6 +184,11 @@ function Detail({ catalogue, rest: id, go, say }: PageProps) {
   );
 }
 
+/** Since when it is what it is, and whether searches know. */
+const Standing = ({ of: { hidden_at, searchable, created_at, updated_at } }: { of: StatusShape }) => (
+  <> · {hidden_at ? <strong>{t("hidden.since")} <When at={hidden_at} /></strong> : t(searchable ? "searchable.now" : "searchable.soon")} · {t("created")} <When at={created_at} /> · {t("updated")} <When at={updated_at} /></>
+);
+
 const text = (claim: unknown): string =>
   Array.isArray(claim) ? claim.map(text).join(", ")
     : claim && typeof claim === "object"
@@ -190,7 +196,7 @@ const text = (claim: unknown): string =>
       : String(claim);
 
 /** Every picture, with what is seen in it once asked for. */
-function Pictures({ catalogue, product }: { catalogue: string; product: Product }) {
+function Pictures({ catalogue, product, status }: { catalogue: string; product: Product; status: StatusShape | undefined }) {
   const images = product.images ?? [];
   const [seen, setSeen] = useState<Record<string, Region[] | Problem>>({});
   const look = async (name: string) => {
@@ -208,6 +214,7 @@ function Pictures({ catalogue, product }: { catalogue: string; product: Product 
       {images.map((image) => {
         const name = image.name ?? "main";
         const regions = seen[name];
+        const standing = status?.images.find((one) => one.name === name);
         return (
           <li key={name}>
             <div class="seen">
@@ -216,6 +223,8 @@ function Pictures({ catalogue, product }: { catalogue: string; product: Product 
             </div>
             <p><strong>{name}</strong> <span class="quiet">{word(`role.${image.role}`, image.role ?? "")}</span></p>
             {image.url && <p class="quiet clip">{image.url}</p>}
+            {standing?.state === "waiting" && <p class="quiet">{t("image.waiting")}</p>}
+            {standing?.state === "unreadable" && <p class="trouble">{t("image.unreadable", { reason: standing.reason ?? "" })}</p>}
             {image.picture && !regions && <button class="button small" onClick={() => void look(name)}>{t("see")}<span class="sr"> {name}</span></button>}
             {Array.isArray(regions) && <p class="quiet" role="status">{plural("seen", regions.length)}</p>}
             {regions && !Array.isArray(regions) && <Wanting problem={regions} what={t("see")} />}
@@ -243,10 +252,8 @@ function Twins({ catalogue, product, go }: { catalogue: string; product: Product
   );
 }
 
-interface Change { change: number; at: string; kind: string }
-
 function History({ path }: { path: string }) {
-  const changes = useAsked<{ items: Change[] }>(`${path}/changes`);
+  const changes = useAsked<ChangeList>(`${path}/changes?limit=500`);
   return (
     <Panel title={t("history")}>
       <Shown of={changes} what={t("history")}>

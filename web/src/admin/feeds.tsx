@@ -103,12 +103,7 @@ export function Feeds({ catalogue, say }: PageProps) {
   );
 }
 
-/** Where a run is: the server tells it by the unit that it counts. */
-function stepOf({ state, progress }: Job): number {
-  if (state === "succeeded") return STEPS.length;
-  if (progress?.unit === "pictures") return progress.total && progress.done >= progress.total ? 3 : 2;
-  return progress?.done ? 1 : 0;
-}
+const stepOf = ({ state, progress }: Job): number => (state === "succeeded" ? STEPS.length : Math.max(0, STEPS.findIndex((step) => step === progress?.stage)));
 
 /** One run: the steps, live counts, what it found, and the question it may ask. */
 function RunPanel({ job: first, say, onAnswer }: { job: Job; say: PageProps["say"]; onAnswer: (delete_missing: "yes" | "no") => void }) {

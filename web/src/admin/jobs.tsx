@@ -19,13 +19,15 @@ interface Deed { id: number; at: string; by?: string | null; method: string; pat
 const OVER = new Set(["needs_approval", "succeeded", "failed", "cancelled"]);
 export const isOver = ({ state }: Job): boolean => OVER.has(state);
 
-export const Progressing = ({ job: { progress, state, id } }: { job: Job }) => {
+export const Progressing = ({ job: { progress, state, id, created_at } }: { job: Job }) => {
   if (!progress) return <>–</>;
   const { done, total, unit, eta_ms } = progress;
+  const seconds = created_at ? (Date.now() - Date.parse(created_at)) / 1000 : 0;
+  const named = word(`unit.${unit}`, unit ?? "");
   return (
     <div class="progressing">
       {!OVER.has(state) && <Bar done={done} total={total} label={id} />}
-      <span>{number(done)}{total ? ` / ${number(total)}` : ""} {word(`unit.${unit}`, unit ?? "")}{state === "running" && eta_ms ? ` · ${t("left", { time: duration(eta_ms) })}` : ""}</span>
+      <span>{number(done)}{total ? ` / ${number(total)}` : ""} {named}{state === "running" && done > 0 && seconds >= 1 ? ` · ${t("rate", { n: number(done / seconds, { maximumSignificantDigits: 2 }), unit: named })}` : ""}{state === "running" && eta_ms ? ` · ${t("left", { time: duration(eta_ms) })}` : ""}</span>
     </div>
   );
 };

@@ -2,23 +2,19 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { call, picturePath, type Product } from "../api";
 import { Img } from "../img";
-import { percent } from "../speech";
+import type { AuditList, AuditShape, Finding, FindingList, TallyShape } from "../schema";
+import { number, percent } from "../speech";
 import type { PageProps } from "./admin";
 import { asProblem, at, get, isOffered, send, useAsked } from "./ask";
-import { Confirm, csv, Panel, saveAs, Shown } from "./bits";
-import { Bars } from "./chart";
-import { JobLine, type Job } from "./jobs";
-import { plural, t, word } from "./words";
+import { Confirm, csv, DataTable, Panel, saveAs, Shown, When } from "./bits";
+import { Bars, Lines } from "./chart";
+import { isOver, JobLine, type Job } from "./jobs";
+import { clock, plural, t, word } from "./words";
 
-interface Witness { product: string; image: string; claimed?: string[]; likeness: number }
-interface Finding {
-  id: string; product: string; kind: string; field: string; probability: number; claimed: string[]; seen: { value: string; probability: number }[]; image?: string | null; witnesses: Witness[];
-  detail?: string | null; decision?: "accepted" | "rejected" | null; note?: string | null;
-}
-interface FindingList { items: Finding[]; next?: string | null }
-
+type Decided = "accepted" | "dismissed";
+const decided = ({ decision }: Finding): Decided | undefined => (decision ? (decision.accepted ? "accepted" : "dismissed") : undefined);
 const claimed = (one: Finding): string => one.claimed.join(", ") || "–";
-const seen = (one: Finding): string => one.seen.map(({ value, probability }) => `${value} ${percent(probability)}`).join(", ") || "–";
+const seen = (one: Finding): string => one.seen.map(([value, probability]) => `${value} ${percent(probability)}`).join(", ") || "–";
 
 /** All of them, part by part. */
 async function everything(path: string): Promise<FindingList> {
@@ -38,11 +34,12 @@ export function Quality({ catalogue, say, go }: PageProps) {
   const [shown, setShown] = useState<"open" | "decided">("open");
   const findings = useAsked<FindingList>(`${at(catalogue)}/findings?limit=500`, 0, everything);
   const audit = useAsked<Job | undefined>(`${at(catalogue)}/audit`, 3000, async (path) => { const answer = await call(path); return answer.status === 204 ? undefined : ((await answer.json()) as Job); });
-  const finished = audit.value?.state === "succeeded";
-  useEffect(() => { if (finished) findings.reload(); }, [finished]);
+  const audits = useAsked<AuditList>(`${at(catalogue)}/audits?limit=500`);
+  const finished = audit.value?.state === "succeeded" ? audit.value.id : undefined;
+  useEffect(() => { if (finished) { findings.reload(); audits.reload(); } }, [finished]);
   const begin = () => void send("POST", `${at(catalogue)}/audit`).then(audit.reload, (reason) => say({ text: asProblem(reason).detail }));
   const [ticked, setTicked] = useState<Set<string>>(new Set());
-  const [asking, setAsking] = useState<"accepted" | "rejected" | null>(null);
+  const [asking, setAsking] = useState<Decided | null>(null);
 
   const items = findings.value?.items ?? [];
   const kinds = useMemo(() => {
@@ -54,30 +51,33 @@ export function Quality({ catalogue, say, go }: PageProps) {
   const chosen = rows.filter(({ id }) => ticked.has(id));
   useEffect(() => setTicked(new Set()), [kind, shown]);
 
-  const decide = async (which: Finding[], decision: "accepted" | "rejected" | null) => {
+  const decide = async (which: Finding[], decision: Decided | null) => {
     for (const { id } of which) await send("PATCH", `${at(catalogue)}/findings/${encodeURIComponent(id)}`, { decision });
     setTicked(new Set());
     findings.reload();
   };
-  const one = (finding: Finding, decision: "accepted" | "rejected") =>
+  const one = (finding: Finding, decision: Decided) =>
     void decide([finding], decision).then(
       () => say({ text: t(`finding.${decision}`), undo: () => decide([finding], null) }),
       (reason) => say({ text: asProblem(reason).detail }),
     );
   const save = () => saveAs(`findings-${catalogue}.csv`, "text/csv", csv([
     ["id", "product", "kind", "probability", "claimed", "seen", "decision"],
-    ...rows.map((row) => [row.id, row.product, row.kind, row.probability, claimed(row), seen(row), row.decision ?? ""]),
+    ...rows.map((row) => [row.id, row.product, row.kind, row.probability, claimed(row), seen(row), decided(row) ?? ""]),
   ]));
 
   return (
     <>
-      <Panel title={t("quality.kinds")} note={t("quality.note")} actions={isOffered(findings) && <button class="button small" disabled={audit.value?.state === "running"} onClick={begin}>{t("audit.now")}</button>}>
+      <Panel title={t("quality.kinds")} note={t("quality.note")} actions={isOffered(findings) && <button class="button small" disabled={audit.value && !isOver(audit.value)} onClick={begin}>{t("audit.now")}</button>}>
         {audit.value && <JobLine job={audit.value} what={t("audit")} />}
         <Shown of={findings} what={t("page.quality")}>
           {() => (kinds.length === 0
             ? <p class="fine">{t("quality.none")}</p>
             : <Bars title={t("quality.open")} name={t("kind")} y={(value) => String(Math.round(value))} bars={kinds.map(([name, value]) => ({ name: word(`finding.${name}`, name), value }))} />)}
         </Shown>
+      </Panel>
+      <Panel title={t("trend")} note={t("trend.note")}>
+        <Shown of={audits} what={t("trend")}>{({ items: made }) => <Trend audits={made} />}</Shown>
       </Panel>
       {items.length > 0 && (
         <Panel title={t("quality.findings")} actions={<>
@@ -92,7 +92,7 @@ export function Quality({ catalogue, say, go }: PageProps) {
           {shown === "open" && rows.length > 0 && (
             <div class="bulk">
               <label class="choice"><input type="checkbox" checked={chosen.length === rows.length} onChange={(event) => setTicked(event.currentTarget.checked ? new Set(rows.map(({ id }) => id)) : new Set())} /><span>{plural("found.findings", rows.length)}</span></label>
-              {chosen.length > 0 && <><button class="button small" onClick={() => setAsking("accepted")}>{plural("accept", chosen.length)}</button><button class="button small" onClick={() => setAsking("rejected")}>{plural("dismiss", chosen.length)}</button></>}
+              {chosen.length > 0 && <><button class="button small" onClick={() => setAsking("accepted")}>{plural("accept", chosen.length)}</button><button class="button small" onClick={() => setAsking("dismissed")}>{plural("dismiss", chosen.length)}</button></>}
             </div>
           )}
           {rows.length === 0 && <p class="quiet">{t("quality.none.here")}</p>}
@@ -109,8 +109,8 @@ export function Quality({ catalogue, say, go }: PageProps) {
                   {(row.claimed.length > 0 || row.seen.length > 0) && <dl class="counts"><div><dt>{t("claimed")}</dt><dd>{claimed(row)}</dd></div><div><dt>{t("seen.instead")}</dt><dd>{seen(row)}</dd></div></dl>}
                   {row.detail && <p class="quiet">{row.detail}</p>}
                   {row.decision
-                    ? <p class="quiet">{t(`finding.${row.decision}`)} <button class="as-link under" onClick={() => void decide([row], null)}>{t("undo")}</button></p>
-                    : <p class="acts"><button class="button small" onClick={() => one(row, "accepted")}>{t("finding.accept")}<span class="sr"> {row.product}</span></button><button class="button small" onClick={() => one(row, "rejected")}>{t("finding.dismiss")}<span class="sr"> {row.product}</span></button></p>}
+                    ? <p class="quiet">{t(`finding.${decided(row)!}`)} {row.decision.note && `“${row.decision.note}” `}<button class="as-link under" onClick={() => void decide([row], null)}>{t("undo")}</button></p>
+                    : <p class="acts"><button class="button small" onClick={() => one(row, "accepted")}>{t("finding.accept")}<span class="sr"> {row.product}</span></button><button class="button small" onClick={() => one(row, "dismissed")}>{t("finding.dismiss")}<span class="sr"> {row.product}</span></button></p>}
                 </div>
               </li>
             ))}
@@ -125,6 +125,34 @@ export function Quality({ catalogue, say, go }: PageProps) {
           onAct={() => decide(chosen, asking).then(() => say({ text: plural("decided", chosen.length), undo: () => decide(chosen, null) }))}
         />
       )}
+    </>
+  );
+}
+
+const total = ({ kinds }: AuditShape, of: keyof TallyShape): number => Object.values(kinds).reduce((sum, tally) => sum + tally[of], 0);
+/** Drawn by kind; the table has them all. */
+const KINDS_DRAWN = 3;
+
+/** How much the audits found, the latest first, as lines and as a table. */
+function Trend({ audits }: { audits: AuditShape[] }) {
+  if (audits.length === 0) return <p class="quiet">{t("trend.none")}</p>;
+  const latest = audits[0]!.kinds;
+  const kinds = [...new Set(audits.flatMap((audit) => Object.keys(audit.kinds)))].sort((a, b) => (latest[b]?.found ?? 0) - (latest[a]?.found ?? 0));
+  const points = (value: (audit: AuditShape) => number): [number, number][] => audits.map((audit): [number, number] => [Date.parse(audit.at), value(audit)]).reverse();
+  const axes = { xName: t("time"), x: clock, y: (value: number) => number(Math.round(value)) };
+  return (
+    <>
+      <div class="two">
+        <Lines title={t("trend")} {...axes} series={(["found", "open"] as const).map((of) => ({ name: t(`trend.${of}`), points: points((audit) => total(audit, of)) }))} />
+        {kinds.length > 0 && <Lines title={t("trend.kinds")} {...axes} series={kinds.slice(0, KINDS_DRAWN).map((kind) => ({ name: word(`finding.${kind}`, kind), points: points((audit) => audit.kinds[kind]?.found ?? 0) }))} />}
+      </div>
+      <DataTable caption={t("trend.table")} rows={audits} id={({ at }) => at} empty={t("trend.none")} columns={[
+        { name: "at", head: t("time"), sort: ({ at }) => at, cell: ({ at }) => <When at={at} /> },
+        { name: "products", head: t("products"), right: true, sort: ({ products }) => products, cell: ({ products }) => number(products) },
+        { name: "found", head: t("trend.found"), right: true, sort: (audit) => total(audit, "found"), cell: (audit) => number(total(audit, "found")) },
+        { name: "open", head: t("trend.open"), right: true, sort: (audit) => total(audit, "open"), cell: (audit) => number(total(audit, "open")) },
+        ...kinds.map((kind) => ({ name: `kind ${kind}`, head: word(`finding.${kind}`, kind), right: true, sort: (audit: AuditShape) => audit.kinds[kind]?.found ?? 0, cell: (audit: AuditShape) => number(audit.kinds[kind]?.found ?? 0) })),
+      ]} />
     </>
   );
 }

@@ -257,6 +257,54 @@ fn placements_can_be_walked_by_item() {
     assert_eq!(shop.placement(6).unwrap(), None);
 }
 
+/// A hidden product keeps everything and shows followers nothing, also after its feed has put it anew.
+#[test]
+fn a_hidden_product_has_no_placements_until_it_is_shown() {
+    let shop = shop();
+    shop.put(&[put("a", &[1, 2]), put("b", &[2])]).unwrap();
+    let before = items(&shop, "a");
+    let hidden = shop.hide("a", true).unwrap().unwrap();
+    assert_eq!((hidden, shop.last_seq().unwrap()), (3, 3), "followers are told");
+    assert_eq!(shop.hide("a", true).unwrap(), Some(3), "nothing changes twice");
+    assert!(items(&shop, "a").is_empty() && shop.placement(before[0].0).unwrap().is_none());
+    assert_eq!(shop.all_placements(0, 10).unwrap().len(), 1);
+    assert_eq!(shop.list_hidden(None, 10).unwrap().items[0].id, "a");
+    assert!(shop.hidden_since("a").unwrap().is_some() && shop.hidden_since("b").unwrap().is_none());
+
+    let mut dearer = put("a", &[1, 2]);
+    dearer.product.price = Money::parse("9", "EUR").ok();
+    shop.put(&[dearer]).unwrap();
+    assert!(items(&shop, "a").is_empty());
+    assert_eq!(shop.count().unwrap().placements, 3);
+    assert_eq!(shop.hide("a", false).unwrap(), Some(5));
+    assert_eq!(items(&shop, "a"), before, "the same items as before");
+    assert_eq!(shop.hide("none", true).unwrap(), None);
+
+    // One of the same id, put after a removal, is another one.
+    shop.hide("a", true).unwrap();
+    shop.remove(&["a".into()]).unwrap();
+    shop.put(&[put("a", &[1])]).unwrap();
+    assert_eq!(items(&shop, "a").len(), 1);
+    assert!(shop.verify().unwrap().is_empty());
+}
+
+#[test]
+fn a_product_that_is_looked_at_again_has_new_items_and_no_features() {
+    let shop = shop();
+    shop.put(&[put("a", &[1, 2]), put("b", &[3])]).unwrap();
+    let [one, two, other] = [1, 2, 3].map(|seed| PictureHash::of(&picture(seed, 900)));
+    let model = [7; 32];
+    shop.put_features(&model, &[(one, b"x".to_vec()), (other, b"y".to_vec())]).unwrap();
+    shop.mark_unreadable(&two, "a reason").unwrap();
+    assert_eq!(shop.why_unreadable(&two).unwrap().as_deref(), Some("a reason"));
+    assert_eq!(shop.look_again("a").unwrap(), Some(3));
+    assert_eq!(items(&shop, "a").iter().map(|(item, _)| *item).collect::<Vec<_>>(), [4, 5]);
+    assert_eq!((shop.features(&one, &model).unwrap(), shop.why_unreadable(&two).unwrap()), (None, None));
+    assert_eq!(shop.features(&other, &model).unwrap().unwrap(), b"y");
+    assert_eq!(shop.look_again("none").unwrap(), None);
+    assert!(shop.verify().unwrap().is_empty());
+}
+
 #[test]
 fn features_are_kept_by_picture_and_model() {
     let shop = shop();

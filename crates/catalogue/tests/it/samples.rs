@@ -65,7 +65,7 @@ fn samples_of_every_format_open() {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::open(folder.path()).unwrap();
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples");
-    for format in 1..=2 {
+    for format in 1..=3 {
         let name = CatalogueName::parse(&format!("format{format}")).unwrap();
         let inside = folder.path().join("catalogues").join(name.as_str());
         std::fs::create_dir(&inside).unwrap();
@@ -75,6 +75,8 @@ fn samples_of_every_format_open() {
         // And it is taken further, not only looked at.
         catalogue.put(&[put("MT-102", &[2, 4])]).unwrap();
         assert_eq!(catalogue.record("MT-102").unwrap().unwrap().row, 3);
+        catalogue.hide("MT-102", true).unwrap();
+        assert!(catalogue.placements(3).unwrap().is_empty());
         assert!(catalogue.verify().unwrap().is_empty());
     }
 }

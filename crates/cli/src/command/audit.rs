@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Audit, home: Option<&Path>, ui: &Ui) -> anyhow::Result<
         Some(report.ok_or_else(stopped)?)
     };
     let filter = FindingFilter { kind: args.kind.clone(), ..FindingFilter::default() };
-    let found = shop.catalogue().findings(&filter, 0, usize::MAX)?;
+    let found = shop.catalogue().findings(&filter, None, usize::MAX)?;
     let value = json!({
         "catalogue": shop.name().as_str(),
         "products": report.as_ref().map(|r| r.products),

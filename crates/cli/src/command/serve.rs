@@ -77,6 +77,10 @@ struct ConfigLimits {
     decode_time_ms: Option<u64>,
     body_bytes: Option<usize>,
     line_bytes: Option<usize>,
+    results: Option<usize>,
+    regions: Option<usize>,
+    all_uploads_bytes: Option<usize>,
+    upload_ms: Option<u64>,
     request_timeout_ms: Option<u64>,
     stall_ms: Option<u64>,
     connections: Option<usize>,
@@ -104,6 +108,10 @@ pub(crate) fn run(args: &Serve, home: Option<&Path>, ui: &Ui) -> anyhow::Result<
     set(&mut server.max_picture_bytes, limits.picture_bytes);
     set(&mut server.max_body_bytes, limits.body_bytes);
     set(&mut server.max_line_bytes, limits.line_bytes);
+    set(&mut server.max_results, limits.results);
+    set(&mut server.max_regions, limits.regions);
+    set(&mut server.uploads_bytes, limits.all_uploads_bytes);
+    set(&mut server.upload_time, limits.upload_ms.map(Duration::from_millis));
     set(&mut server.request_timeout, limits.request_timeout_ms.map(Duration::from_millis));
     set(&mut server.patience, limits.stall_ms.map(Duration::from_millis));
     set(&mut server.max_connections, limits.connections);
@@ -205,6 +213,10 @@ pub(crate) fn settings(
         ("limits.decode_time_ms", json!(decoding.time_limit.as_millis() as u64)),
         ("limits.body_bytes", json!(server.max_body_bytes)),
         ("limits.line_bytes", json!(server.max_line_bytes)),
+        ("limits.results", json!(server.max_results)),
+        ("limits.regions", json!(server.max_regions)),
+        ("limits.all_uploads_bytes", json!(server.uploads_bytes)),
+        ("limits.upload_ms", json!(server.upload_time.as_millis() as u64)),
         ("limits.request_timeout_ms", json!(server.request_timeout.as_millis() as u64)),
         ("limits.stall_ms", json!(server.patience.as_millis() as u64)),
         ("limits.connections", json!(server.max_connections)),

@@ -161,9 +161,7 @@ fn no_kill_loses_or_doubles_what_was_acknowledged() {
                     else {
                         break;
                     };
-                    // On a busy machine decoding is given up after its time.
-                    let gave_up = status == 413 && body.contains("was stopped");
-                    assert!(status == 200 || status == 503 || gave_up, "{status} {body}");
+                    assert!(status == 200 || status == 503, "{status} {body}");
                 }
             });
             // Somewhere among the writes: after a share of them, and a moment more.

@@ -9,7 +9,7 @@ use twinset_photo::{Photo, encode_jpeg, encode_png};
 fn findings(shop: &Shop, kind: &str) -> Vec<Finding> {
     shop.audit(&mut |_, _, _| true).unwrap().unwrap();
     let filter = FindingFilter { kind: Some(kind.into()), ..FindingFilter::default() };
-    shop.catalogue().findings(&filter, 0, 100).unwrap().into_iter().map(|(f, _)| f).collect()
+    shop.catalogue().findings(&filter, None, 100).unwrap().into_iter().map(|(f, _)| f).collect()
 }
 
 /// Plain garments: red ones are called "Red", blue ones "Blue", and product `wrong` is red and called "Blue".

@@ -30,6 +30,49 @@ fn what_was_removed_never_appears_again() {
 }
 
 #[test]
+fn what_is_hidden_is_not_found_until_it_is_shown() {
+    let fixture = Fixture::with((0..4).map(numbered).collect());
+    let shop = &fixture.shop;
+    let hidden = shop.hide("p2", true).unwrap().unwrap();
+    for _ in 0..2 {
+        assert!(!ids(&shop.search(&request(2)).unwrap()).contains(&"p2"));
+        assert!(shop.wait_searchable(hidden, LONG));
+    }
+    assert_eq!(shop.index_status().unwrap().items, 3);
+    assert!(shop.verify_index().unwrap().is_sound());
+    shop.rebuild_index(|_, _| {}).unwrap();
+    assert!(!ids(&shop.search(&request(2)).unwrap()).contains(&"p2"));
+    let shown = shop.hide("p2", false).unwrap().unwrap();
+    assert!(shop.wait_searchable(shown, LONG));
+    check_finds(shop, 0..4);
+}
+
+#[test]
+fn a_product_is_looked_at_again_when_somebody_asks() {
+    let fixture = Fixture::with((0..3).map(numbered).collect());
+    let shop = &fixture.shop;
+    let seen = |shop: &twinset_engine::Shop| {
+        let picture = shop.catalogue().get("p1").unwrap().unwrap().images[0].picture.unwrap();
+        shop.features(&picture).unwrap()
+    };
+    let before = (seen(shop), shop.index_status().unwrap().computed);
+    let change = shop.look_again("p1").unwrap().unwrap();
+    assert!(shop.wait_searchable(change, LONG));
+    assert_eq!((seen(shop), shop.index_status().unwrap().computed), (before.0, before.1 + 1));
+    check_finds(shop, 0..3);
+    assert!(shop.verify_index().unwrap().is_sound());
+
+    // What was found unreadable once may have been this machine's fault.
+    let picture = shop.catalogue().get("p2").unwrap().unwrap().images[0].picture.unwrap();
+    shop.catalogue().mark_unreadable(&picture, "a bad day").unwrap();
+    let change = shop.look_again("p2").unwrap().unwrap();
+    assert!(shop.wait_searchable(change, LONG));
+    assert!(shop.unreadable().unwrap().is_empty());
+    check_finds(shop, 0..3);
+    assert_eq!(shop.look_again("none").unwrap(), None);
+}
+
+#[test]
 fn new_pictures_take_the_place_of_old_ones() {
     let fixture = Fixture::with(vec![numbered(1), numbered(2)]);
     fixture.shop.put(vec![product("p1", &[picture(77)])]).unwrap();

@@ -20,7 +20,9 @@ pub struct PoolSettings {
     pub workers: usize,
     /// Of each picture.
     pub limits: Limits,
-    /// For one picture, from sending it to having its pixels. Then its worker is killed.
+    /// For one picture, from sending it to having its pixels. Then its worker is killed. Where the system tells (Linux),
+    /// the time that the worker stands in line for a core does not count, up to [`MOST_TIMES`] the limit in all: a busy
+    /// machine makes no picture too large.
     pub time_limit: Duration,
     /// Callers that may wait for a worker; further ones are told [`PhotoError::Busy`].
     pub max_waiting: usize,
@@ -32,6 +34,8 @@ impl Default for PoolSettings {
     }
 }
 
+/// On a busy machine a picture may take so many times its time.
+const MOST_TIMES: u32 = 5;
 /// Starting a worker means loading the binary, perhaps from a slow disk.
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// A worker that was busy this long is replaced, so that the limit on its computing time can be
@@ -102,8 +106,8 @@ impl DecodePool {
     /// As [`decode`](crate::decode()), in a worker.
     ///
     /// # Errors
-    /// Those of [`decode`](crate::decode()); [`PhotoError::TimedOut`], [`PhotoError::WorkerDied`],
-    /// [`PhotoError::Busy`], [`PhotoError::NoWorker`].
+    /// Those of [`decode`](crate::decode()); [`PhotoError::TimedOut`], [`PhotoError::Starved`],
+    /// [`PhotoError::WorkerDied`], [`PhotoError::Busy`], [`PhotoError::NoWorker`].
     pub fn decode(&self, bytes: &[u8]) -> Result<Decoded, PhotoError> {
         self.ask(bytes, None)
     }
@@ -133,21 +137,26 @@ impl DecodePool {
         let header = probe(bytes, &limits)?;
         let mut worker = self.take_worker()?;
         let began = Instant::now();
-        let watched = self.watch.begin(&worker, began + self.settings.time_limit);
+        let watched = self.watch.begin(&worker, self.settings.time_limit, MOST_TIMES);
         let answer = worker.ask(&Request { limits, longer_side_px }, bytes, header);
         let killed = self.watch.end(watched);
-        worker.busy += began.elapsed();
+        let took = began.elapsed();
+        worker.busy += took;
 
         let failed = answer.is_err();
         let answer = answer.unwrap_or_else(|error| {
             let how = worker.ended(&error);
             let limit_ms = self.settings.time_limit.as_millis() as u64;
-            Err(if killed { PhotoError::TimedOut { limit_ms } } else { PhotoError::WorkerDied { how } })
+            Err(match killed {
+                None => PhotoError::WorkerDied { how },
+                Some(Killed::Slow) => PhotoError::TimedOut { limit_ms },
+                Some(Killed::Starved) => PhotoError::Starved { waited_ms: took.as_millis() as u64, limit_ms },
+            })
         });
-        if failed || killed {
+        if failed || killed.is_some() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
-        let spent = failed || killed || worker.busy > WORKER_LIFE;
+        let spent = failed || killed.is_some() || worker.busy > WORKER_LIFE;
         self.give_back(Some(worker).filter(|_| !spent));
         answer
     }
@@ -198,10 +207,10 @@ impl DecodePool {
                 .max_memory_bytes
                 .saturating_add(limits.max_bytes)
                 .saturating_add(SPARE_MEMORY_BYTES),
-            cpu_s: (WORKER_LIFE + self.settings.time_limit * 2).as_secs() + 1,
+            cpu_s: (WORKER_LIFE + self.settings.time_limit * (MOST_TIMES + 1)).as_secs() + 1,
         };
         let mut worker = Worker::spawn(&self.exe).map_err(no_worker)?;
-        let watched = self.watch.begin(&worker, Instant::now() + START_LIMIT);
+        let watched = self.watch.begin(&worker, START_LIMIT, 1);
         let ready = write_frame(&mut worker.to, &confinement, &[])
             .and_then(|()| read_frame::<Answer>(&mut worker.from, 0));
         self.watch.end(watched);
@@ -344,29 +353,78 @@ struct WatchList {
 
 struct Watched {
     id: u64,
+    began: Instant,
+    limit: Duration,
+    /// Times the limit, at most, that it may take in all.
+    times: u32,
+    /// `limit` from the beginning, later as it stood in line.
     deadline: Instant,
     child: Arc<Mutex<Child>>,
-    killed: bool,
+    /// Time that it had stood in line when it began.
+    in_line: Duration,
+    killed: Option<Killed>,
+}
+
+/// Why a worker was killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Killed {
+    /// It had its time.
+    Slow,
+    /// It had not, and was waited for long enough.
+    Starved,
+}
+
+impl Watched {
+    /// At its deadline: a later one, or why there is none.
+    fn judge(&self, now: Instant) -> Result<Instant, Killed> {
+        let stood = in_line(self.child.lock().id()).saturating_sub(self.in_line);
+        let own = self.began + self.limit + stood;
+        let last = self.began + self.limit * self.times;
+        match () {
+            () if own <= now => Err(Killed::Slow),
+            () if last <= now => Err(Killed::Starved),
+            () => Ok(own.min(last)),
+        }
+    }
+}
+
+/// How long a process has stood in line for a core since it began: the second number of `/proc/PID/schedstat`, in
+/// nanoseconds (Documentation/scheduler/sched-stats.rst of Linux). Of its first thread, and a worker has no other.
+#[cfg(target_os = "linux")]
+fn in_line(process: u32) -> Duration {
+    let told = std::fs::read_to_string(format!("/proc/{process}/schedstat")).unwrap_or_default();
+    let nanoseconds = told.split_whitespace().nth(1).and_then(|text| text.parse().ok());
+    nanoseconds.map_or(Duration::ZERO, Duration::from_nanos)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn in_line(_: u32) -> Duration {
+    Duration::ZERO
 }
 
 impl Watch {
-    fn begin(&self, worker: &Worker, deadline: Instant) -> u64 {
+    /// `limit` without the time in line for a core, and `times` the limit in all.
+    fn begin(&self, worker: &Worker, limit: Duration, times: u32) -> u64 {
+        let in_line = in_line(worker.child.lock().id());
+        let began = Instant::now();
+        let deadline = began + limit;
         let mut list = self.list.lock();
         let id = list.next_id;
         list.next_id += 1;
         let earliest = list.busy.iter().all(|other| deadline < other.deadline);
-        list.busy.push(Watched { id, deadline, child: Arc::clone(&worker.child), killed: false });
+        let child = Arc::clone(&worker.child);
+        list.busy.push(Watched { id, began, limit, times, deadline, child, in_line, killed: None });
         if earliest {
             self.changed.notify_one();
         }
         id
     }
 
-    /// Returns whether it was killed; from here on it is not.
-    fn end(&self, id: u64) -> bool {
+    /// Returns why it was killed, if it was; from here on it is not.
+    fn end(&self, id: u64) -> Option<Killed> {
         let mut list = self.list.lock();
         let place = list.busy.iter().position(|watched| watched.id == id);
-        place.is_some_and(|place| list.busy.swap_remove(place).killed)
+        list.busy.swap_remove(place?).killed
     }
 
     fn close(&self) {
@@ -378,12 +436,19 @@ impl Watch {
         let mut list = self.list.lock();
         while !list.closing {
             let now = Instant::now();
-            for watched in list.busy.iter_mut().filter(|watched| !watched.killed && watched.deadline <= now) {
-                // Under the list's lock, so that a worker which has just answered is left alone.
-                let _ = watched.child.lock().kill();
-                watched.killed = true;
+            let due = |watched: &&mut Watched| watched.killed.is_none() && watched.deadline <= now;
+            for watched in list.busy.iter_mut().filter(due) {
+                match watched.judge(now) {
+                    Ok(later) => watched.deadline = later,
+                    // Under the list's lock, so that a worker which has just answered is left alone.
+                    Err(killed) => {
+                        let _ = watched.child.lock().kill();
+                        watched.killed = Some(killed);
+                    }
+                }
             }
-            match list.busy.iter().filter(|watched| !watched.killed).map(|watched| watched.deadline).min() {
+            let running = list.busy.iter().filter(|watched| watched.killed.is_none());
+            match running.map(|watched| watched.deadline).min() {
                 Some(deadline) => {
                     self.changed.wait_until(&mut list, deadline);
                 }

@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use twinset_photo::worker::{DecodePool, PoolSettings, WORKER_ARG, this_exe, worker_main_with};
 use twinset_photo::{
@@ -29,10 +29,11 @@ fn main() {
         });
     }
     let wanted = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
-    let tests: [(&str, fn()); 8] = [
+    let tests: [(&str, fn()); 9] = [
         ("answers_equal_the_plain_functions", answers_equal_the_plain_functions),
         ("headers_are_judged_without_a_worker", headers_are_judged_without_a_worker),
         ("every_poison_costs_one_worker_only", every_poison_costs_one_worker_only),
+        ("a_busy_machine_makes_no_picture_too_large", a_busy_machine_makes_no_picture_too_large),
         ("workers_have_no_rights", workers_have_no_rights),
         ("wrong_binaries_are_told", wrong_binaries_are_told),
         ("too_many_callers_are_sent_away", too_many_callers_are_sent_away),
@@ -206,6 +207,33 @@ fn every_poison_costs_one_worker_only() {
         }
     });
     assert_eq!(done.into_inner(), 18);
+}
+
+/// On a loaded machine decoding passed its limit of two seconds and was told as a picture that is too large.
+fn a_busy_machine_makes_no_picture_too_large() {
+    if !Path::new("/proc/self/schedstat").exists() {
+        println!("  skipped: this system does not tell who waits for a core");
+        return;
+    }
+    let settings = PoolSettings { time_limit: Duration::from_millis(300), ..PoolSettings::default() };
+    let pool = DecodePool::start_with(&this_exe().unwrap(), settings).unwrap();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // So many want a core that a fifth of one is more than the worker gets.
+        for _ in 0..16 * std::thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::black_box(1);
+                }
+            });
+        }
+        let error = pool.decode(&poison("spin")).unwrap_err();
+        over.store(true, Ordering::Relaxed);
+        println!("  {error}");
+        assert!(matches!(error, PhotoError::Starved { waited_ms: 1500.., limit_ms: 300 }), "{error:?}");
+        assert_eq!(error.fault(), Fault::Machine);
+    });
+    assert_eq!(pool.lost_workers(), 1);
 }
 
 fn workers_have_no_rights() {

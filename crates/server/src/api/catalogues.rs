@@ -1,14 +1,15 @@
 //! Catalogues: making, listing, removing.
 
-use super::products::{Tagged, if_match};
+use super::products::{Tagged, if_match, match_tag};
 use crate::access::Caller;
-use crate::problem::{CHANGED_MEANWHILE, INVALID_VALUE, PRECONDITION_REQUIRED, Problem, ProblemBody};
+use crate::problem::{INVALID_VALUE, Problem, ProblemBody};
 use crate::receive::{body, is_json, json, kind, wrong_kind};
 use crate::shapes::{CatalogueList, CatalogueShape, CountsShape, SettingsSchema};
 use crate::state::App;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::{Extension, Json};
+use serde::Serialize;
 use twinset_catalogue::{CatalogueError, CatalogueName, Settings};
 use twinset_engine::{EngineError, Shop};
 
@@ -53,10 +54,9 @@ pub(crate) async fn list(
     Ok(Json(app.store.run(work).await?))
 }
 
-/// Of the settings: counts change all the time, and nobody changes them with `if-match`.
-fn etag(shop: &Shop) -> Result<String, Problem> {
-    let settings =
-        serde_json::to_vec(&shop.catalogue().settings()).map_err(|error| Problem::internal(&error))?;
+/// Of settings: counts change all the time, and nobody changes them with `if-match`.
+pub(crate) fn etag(settings: &impl Serialize) -> Result<String, Problem> {
+    let settings = serde_json::to_vec(settings).map_err(|error| Problem::internal(&error))?;
     Ok(format!("\"{}\"", &blake3::hash(&settings).to_hex()[..16]))
 }
 
@@ -72,7 +72,7 @@ pub(crate) async fn get(
     let state = app.clone();
     let work = move || {
         let shop = state.shop(&catalogue)?;
-        Ok::<_, Problem>((etag(&shop)?, shape(&shop)?))
+        Ok::<_, Problem>((etag(&shop.catalogue().settings())?, shape(&shop)?))
     };
     let (tag, shape) = app.store.run(work).await?;
     Ok(([(header::ETAG, tag)], Json(shape)))
@@ -119,7 +119,7 @@ pub(crate) async fn put(
             }
             Err(error) => return Err(error.into()),
         };
-        Ok::<_, Problem>((status, etag(&shop)?, shape(&shop)?))
+        Ok::<_, Problem>((status, etag(&shop.catalogue().settings())?, shape(&shop)?))
     };
     let (status, tag, shape) = app.store.run(work).await?;
     Ok((status, ([(header::ETAG, tag)], Json(shape))))
@@ -127,17 +127,7 @@ pub(crate) async fn put(
 
 /// What `if-match` asks for, of the settings.
 fn unchanged(shop: &Shop, wanted: Option<&str>) -> Result<(), Problem> {
-    let tag = etag(shop)?;
-    match wanted {
-        None if shop.catalogue().settings().require_if_match => Err(Problem::new(
-            &PRECONDITION_REQUIRED,
-            "the catalogue is there already, and if-match is missing",
-        )),
-        Some(wanted) if wanted.trim() != "*" && !wanted.split(',').any(|one| one.trim() == tag) => Err(
-            Problem::new(&CHANGED_MEANWHILE, format!("if-match asks for {wanted}, and its etag is {tag}")),
-        ),
-        _ => Ok(()),
-    }
+    match_tag(shop, wanted, Some(&etag(&shop.catalogue().settings())?))
 }
 
 /// Remove a catalogue with everything in it.

@@ -4,6 +4,7 @@ use super::jobs::{Accepted, accepted};
 use crate::clock::now_ms;
 use crate::guard::new_id;
 use crate::jobs::Job;
+use crate::listing::{PartOfAll, part};
 use crate::problem::{EVALUATION_NOT_FOUND, INVALID_VALUE, Problem, ProblemBody};
 use crate::receive::{Params, body, is_json, json, kind, wrong_kind};
 use crate::shelf::Evaluation;
@@ -13,41 +14,30 @@ use axum::extract::{Path, Request, State};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use twinset_engine::{Measured, RECALL_AT, Signal};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
-const LIMIT: usize = 50;
-const LIMIT_MOST: usize = 500;
 /// Fewer products with several pictures than this say nothing.
 const PRODUCTS_NEEDED: usize = 2;
-
-/// Which evaluations.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListParams {
-    /// Only those of this catalogue.
-    catalogue: Option<String>,
-    /// 1 to 500, 50 if left out.
-    limit: Option<usize>,
-}
 
 /// Evaluations that were made.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct EvaluationList {
     /// The newest first.
     items: Vec<Evaluation>,
+    /// Null at the end.
+    next: Option<String>,
 }
 
 /// List evaluations.
-#[utoipa::path(get, path = "/v1/evaluations", tag = "models", operation_id = "list_evaluations", params(ListParams), responses((status = 200, body = EvaluationList), (status = 400, body = ProblemBody)))]
+#[utoipa::path(get, path = "/v1/evaluations", tag = "models", operation_id = "list_evaluations", params(PartOfAll), responses((status = 200, body = EvaluationList), (status = 400, body = ProblemBody), (status = 422, body = ProblemBody)))]
 pub(crate) async fn list(
     State(app): State<App>,
-    Params(params): Params<ListParams>,
+    Params(PartOfAll { catalogue, limit, after }): Params<PartOfAll>,
 ) -> Result<Json<EvaluationList>, Problem> {
-    let limit = params.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MOST);
-    let state = app.clone();
-    let work = move || state.shelf.evaluations(params.catalogue.as_deref(), limit);
-    Ok(Json(EvaluationList { items: app.store.run(work).await? }))
+    let (limit, state) = (limit.get()?, app.clone());
+    let work = move || state.shelf.evaluations(catalogue.as_deref(), after.as_deref(), limit + 1);
+    let (items, next) = part(app.store.run(work).await?, limit, |made| made.id.clone());
+    Ok(Json(EvaluationList { items, next }))
 }
 
 /// Read one evaluation.

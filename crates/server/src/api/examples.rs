@@ -63,10 +63,12 @@ fn given<'a>(app: &'a App, catalogue: &str) -> Vec<&'a ExamplePhoto> {
 /// Ids of a few products with pictures, of different kinds if there are such.
 fn from_catalogue(shop: &Shop) -> Result<Vec<String>, Problem> {
     let products = shop.catalogue().list(None, None, LOOKED_AT)?.items;
-    let shown: Vec<_> = products
-        .iter()
-        .filter(|product| product.images.iter().any(|image| image.picture.is_some()))
-        .collect();
+    let mut shown = Vec::with_capacity(products.len());
+    for product in products.iter().filter(|one| one.images.iter().any(|image| image.picture.is_some())) {
+        if shop.catalogue().hidden_since(&product.id)?.is_none() {
+            shown.push(product);
+        }
+    }
     let kind = |at: usize| shown[at].category.as_ref().and_then(|category| category.path.last());
     let mut chosen: Vec<usize> = Vec::new();
     for at in 0..shown.len() {

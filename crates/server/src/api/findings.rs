@@ -1,8 +1,10 @@
 //! Doubts about claims and pictures: run an audit, list what it found, decide.
 
 use super::jobs::{Accepted, accepted};
+use crate::clock::rfc3339;
 use crate::jobs::Job;
-use crate::problem::{FINDING_NOT_FOUND, INVALID_VALUE, Problem, ProblemBody};
+use crate::listing::{Limit, Part, after_number, part, unreadable};
+use crate::problem::{FINDING_NOT_FOUND, Problem, ProblemBody};
 use crate::receive::{Params, body, is_json, json, kind, wrong_kind};
 use crate::state::App;
 use axum::Json;
@@ -10,12 +12,10 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
-use twinset_catalogue::{Decision, Finding, FindingFilter};
+use std::collections::BTreeMap;
+use twinset_catalogue::{Decision, Finding, FindingFilter, Tally};
 use twinset_engine::AuditReport;
 use utoipa::{IntoParams, ToSchema};
-
-const PAGE: usize = 50;
-const PAGE_MOST: usize = 500;
 
 /// A doubt about one product: what the seller says, what is seen, how sure that is, and who says so.
 #[derive(Serialize, ToSchema)]
@@ -112,7 +112,8 @@ pub(crate) struct FindingParams {
     /// `next` of the page before.
     after: Option<String>,
     /// 1 to 500, 50 if left out.
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>)]
+    limit: Limit,
 }
 
 /// List what the last audit found.
@@ -126,27 +127,78 @@ pub(crate) async fn list(
     Path(catalogue): Path<String>,
     Params(params): Params<FindingParams>,
 ) -> Result<Json<FindingList>, Problem> {
-    let limit = params.limit.unwrap_or(PAGE);
-    if !(1..=PAGE_MOST).contains(&limit) {
-        let detail = format!("limit is {limit}, it must be 1 to {PAGE_MOST}");
-        return Err(Problem::new(&INVALID_VALUE, detail).at("limit"));
-    }
-    let offset = match params.after.as_deref().map(str::parse::<usize>) {
-        None => 0,
-        Some(Ok(offset)) => offset,
-        Some(Err(_)) => {
-            return Err(Problem::new(&INVALID_VALUE, "`after` is not what `next` was").at("after"));
-        }
+    let limit = params.limit.get()?;
+    let place = |text: &str| {
+        let (probability, id) = text.split_once(':')?;
+        Some((probability.parse().ok()?, id.to_owned()))
     };
+    let after = params.after.as_deref().map(|text| place(text).ok_or_else(unreadable)).transpose()?;
     let filter = FindingFilter { kind: params.kind, product: params.product, decided: params.decided };
     let state = app.clone();
     let work = move || {
         let shop = state.shop(&catalogue)?;
         // One more tells whether there are more.
-        let mut found = shop.catalogue().findings(&filter, offset, limit + 1)?;
-        let next = (found.len() > limit).then(|| (offset + limit).to_string());
-        found.truncate(limit);
+        let found = shop.catalogue().findings(&filter, after.as_ref(), limit + 1)?;
+        let (found, next) = part(found, limit, |(last, _)| format!("{}:{}", last.probability, last.id));
         Ok::<_, Problem>(FindingList { items: found.into_iter().map(shape).collect(), next })
+    };
+    Ok(Json(app.store.run(work).await?))
+}
+
+/// One audit in numbers.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AuditShape {
+    /// RFC 3339: when it ended.
+    at: String,
+    /// Products that there were.
+    products: u64,
+    /// By the kind of finding; a kind that was not found is left out.
+    #[schema(value_type = BTreeMap<String, TallyShape>)]
+    kinds: BTreeMap<String, TallyShape>,
+}
+
+/// Findings of one kind in one audit.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TallyShape {
+    /// All of them.
+    found: u64,
+    /// Those that nobody had decided about.
+    open: u64,
+}
+
+/// Audits in numbers.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AuditList {
+    /// The latest first.
+    items: Vec<AuditShape>,
+    /// Null at the end.
+    next: Option<String>,
+}
+
+/// List the audits that were made, with how many findings each had: the trend.
+#[utoipa::path(
+    get, path = "/v1/catalogues/{catalogue}/audits", tag = "findings", operation_id = "list_audits",
+    params(("catalogue" = String, Path), Part),
+    responses((status = 200, body = AuditList), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody))
+)]
+pub(crate) async fn audits(
+    State(app): State<App>,
+    Path(catalogue): Path<String>,
+    Params(Part { limit, after }): Params<Part>,
+) -> Result<Json<AuditList>, Problem> {
+    let (limit, before) = (limit.get()?, after_number(after.as_deref())?);
+    let state = app.clone();
+    let work = move || {
+        let made = state.shop(&catalogue)?.catalogue().audits(before, limit + 1)?;
+        let (made, next) = part(made, limit, |audit| audit.audit.to_string());
+        let told =
+            |(kind, tally): (String, Tally)| (kind, TallyShape { found: tally.found, open: tally.open });
+        let items = made.into_iter().map(|audit| AuditShape {
+            at: rfc3339(audit.at_ms),
+            products: audit.products,
+            kinds: audit.found.into_iter().map(told).collect(),
+        });
+        Ok::<_, Problem>(AuditList { items: items.collect(), next })
     };
     Ok(Json(app.store.run(work).await?))
 }

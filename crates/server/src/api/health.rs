@@ -44,7 +44,7 @@ pub(crate) struct Ready {
 pub(crate) async fn readyz(State(app): State<App>) -> Result<(StatusCode, Json<Ready>), Problem> {
     let state = app.clone();
     // Whoever has no key learns that something is wrong, and not the names of tenants.
-    let hidden = app.keys.ring().locked;
+    let hidden = app.keys.ring(None).locked;
     let work = move || {
         let (mut missing, mut notes) = (Vec::new(), Vec::new());
         if let Err(error) = state.keys.list() {
@@ -112,10 +112,12 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse,
             "Time of each stage of a change: of pictures one by one, of transactions and the index by batch.";
         out.histogram("twinset_change_stage_seconds", help, &labels, &times);
     }
+    let help = "Bytes of photos that were sent ahead, in memory.";
+    out.gauge("twinset_uploads_bytes", help, "", app.uploads.held_bytes());
     let help = "Bytes of request bodies in memory.";
     out.gauge("twinset_bodies_bytes", help, "", app.intake.held_bytes());
     let mut jobs = BTreeMap::<(String, &str), u64>::new();
-    for job in app.jobs.list(None, usize::MAX).into_iter().filter(|job| !job.state.is_over()) {
+    for job in app.jobs.under_way() {
         *jobs.entry((job.kind, job.state.name())).or_default() += 1;
     }
     for ((kind, state), count) in jobs {
@@ -245,6 +247,10 @@ pub(crate) struct LimitsShape {
     body_stall_ms: u64,
     /// Answers are kept for so long for an `idempotency-key`.
     idempotency_ms: u64,
+    /// Of all photos that were sent ahead; one key may have half of it.
+    uploads_bytes: usize,
+    /// A photo that was sent ahead is kept for so long.
+    upload_ms: u64,
 }
 
 /// Which version is this?
@@ -259,14 +265,16 @@ pub(crate) async fn version(State(app): State<App>) -> Json<Version> {
             picture_pixels: decode.max_pixels,
             body_bytes: options.max_body_bytes,
             import_line_bytes: options.max_line_bytes,
-            results: twinset_engine::MAX_LIMIT,
+            results: options.max_results,
             offset: twinset_engine::MAX_OFFSET,
-            regions: twinset_engine::MAX_GARMENTS,
+            regions: options.max_regions,
             batch_searches: super::batch::MOST,
             feedback_events: super::feedback::MOST_EVENTS,
             request_timeout_ms: options.request_timeout.as_millis() as u64,
             body_stall_ms: options.patience.as_millis() as u64,
             idempotency_ms: crate::replay::KEPT_MS,
+            uploads_bytes: options.uploads_bytes,
+            upload_ms: options.upload_time.as_millis() as u64,
         },
     })
 }

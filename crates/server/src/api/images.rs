@@ -1,6 +1,6 @@
 //! Images of a product: claims about them, their bytes, and smaller copies.
 
-use super::products::{Tagged, WriteParams, check_match, if_match, record, write};
+use super::products::{Tagged, WriteParams, check_match, etag, if_match, record, write};
 use crate::problem::{IMAGE_NOT_FOUND, Problem, ProblemBody};
 use crate::receive::{Params, body, is_json, is_picture, json, kind, wrong_kind};
 use crate::shapes::{ImageShape, Written};
@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use std::sync::Arc;
-use twinset_catalogue::{Image, Mode, Product, ProductPut, Role};
+use twinset_catalogue::{Image, Mode, Product, ProductPut, Record, Role};
 use twinset_engine::Shop;
 use twinset_photo::PictureHash;
 use utoipa::{IntoParams, ToSchema};
@@ -37,11 +37,11 @@ fn image<'a>(product: &'a Product, name: &str) -> Result<&'a Image, Problem> {
 pub(crate) async fn get(
     State(app): State<App>,
     Path((catalogue, id, name)): Path<ImagePath>,
-) -> Result<Json<ImageShape>, Problem> {
+) -> Result<Tagged<ImageShape>, Problem> {
     let state = app.clone();
     let work = move || {
         let shop = state.shop(&catalogue)?;
-        let product = record(&shop, &id)?.product;
+        let Record { product, seq, .. } = record(&shop, &id)?;
         let image = image(&product, &name)?;
         let bytes = image.picture.map(|hash| shop.catalogue().picture(&hash)).transpose()?.flatten();
         let header =
@@ -52,7 +52,7 @@ pub(crate) async fn get(
             percent(&product.id),
             percent(&image.name)
         );
-        Ok::<_, Problem>(ImageShape {
+        let shape = ImageShape {
             name: image.name.clone(),
             url: image.url.clone(),
             role: image.role,
@@ -61,9 +61,11 @@ pub(crate) async fn get(
             width: header.as_ref().map(|header| header.width),
             height: header.as_ref().map(|header| header.height),
             content: image.picture.map(|_| content),
-        })
+        };
+        // An image is part of its product, and changes with it.
+        Ok::<_, Problem>(([(header::ETAG, etag(seq))], Json(shape)))
     };
-    Ok(Json(app.store.run(work).await?))
+    app.store.run(work).await
 }
 
 /// Everything that is not unreserved in RFC 3986.

@@ -2,6 +2,7 @@
 
 use super::sources::at;
 use crate::jobs::{Handle, Job};
+use crate::listing::{PartOfAll, after_number, part};
 use crate::problem::{Problem, ProblemBody};
 use crate::receive::{Params, body, json};
 use crate::state::App;
@@ -13,27 +14,15 @@ use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use twinset_engine::Signal;
-use utoipa::{IntoParams, ToSchema};
-
-const LIMIT: usize = 50;
-const LIMIT_MOST: usize = 500;
-
-/// Which jobs.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListParams {
-    /// Only those of this catalogue.
-    catalogue: Option<String>,
-    /// 1 to 500, 50 if left out.
-    limit: Option<usize>,
-}
+use utoipa::ToSchema;
 
 /// The latest jobs.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct JobList {
     /// The newest first.
     items: Vec<Job>,
+    /// Null at the end.
+    next: Option<String>,
 }
 
 /// What a job is to do.
@@ -65,10 +54,15 @@ pub(crate) fn accepted(handle: &Handle) -> Accepted {
 }
 
 /// List the latest jobs.
-#[utoipa::path(get, path = "/v1/jobs", tag = "jobs", operation_id = "list_jobs", params(ListParams), responses((status = 200, body = JobList), (status = 400, body = ProblemBody)))]
-pub(crate) async fn list(State(app): State<App>, Params(params): Params<ListParams>) -> Json<JobList> {
-    let limit = params.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MOST);
-    Json(JobList { items: app.jobs.list(params.catalogue.as_deref(), limit) })
+#[utoipa::path(get, path = "/v1/jobs", tag = "jobs", operation_id = "list_jobs", params(PartOfAll), responses((status = 200, body = JobList), (status = 400, body = ProblemBody), (status = 422, body = ProblemBody)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Params(PartOfAll { catalogue, limit, after }): Params<PartOfAll>,
+) -> Result<Json<JobList>, Problem> {
+    let (limit, before) = (limit.get()?, after_number(after.as_deref())?);
+    let jobs = app.jobs.list(catalogue.as_deref(), before, limit + 1);
+    let (items, next) = part(jobs, limit, |(number, _)| number.to_string());
+    Ok(Json(JobList { items: items.into_iter().map(|(_, job)| job).collect(), next }))
 }
 
 /// Read one job.
@@ -107,13 +101,10 @@ pub(crate) async fn patch(
     delete, path = "/v1/jobs/{job}", tag = "jobs", operation_id = "cancel_job", params(("job" = String, Path)),
     responses((status = 202, body = Job), (status = 404, body = ProblemBody))
 )]
-pub(crate) async fn delete(
-    State(app): State<App>,
-    Path(job): Path<String>,
-) -> Result<(StatusCode, Json<Job>), Problem> {
+pub(crate) async fn delete(State(app): State<App>, Path(job): Path<String>) -> Result<Accepted, Problem> {
     let handle = app.jobs.find(&job)?;
     handle.order(Signal::Stop);
-    Ok((StatusCode::ACCEPTED, Json(handle.job())))
+    Ok(accepted(&handle))
 }
 
 /// Watch a job: server-sent events, each with the whole job.

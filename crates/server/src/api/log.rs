@@ -1,27 +1,14 @@
 //! What was done here, and with which key.
 
 use crate::ledger::Deed;
-use crate::problem::{BAD_REQUEST, INVALID_VALUE, Problem, ProblemBody};
+use crate::listing::{Part, after_number, part};
+use crate::problem::{Problem, ProblemBody};
 use crate::receive::Params;
 use crate::state::App;
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
-
-const LIMIT: usize = 50;
-const LIMIT_MOST: usize = 500;
-
-/// Which part of the log.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct LogParams {
-    /// 1 to 500, 50 if left out.
-    limit: Option<usize>,
-    /// `next` of the page before.
-    after: Option<String>,
-}
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Part of the log.
 #[derive(Serialize, ToSchema)]
@@ -36,22 +23,16 @@ pub(crate) struct DeedList {
 ///
 /// Changes of products are not in it: each product tells its own.
 #[utoipa::path(
-    get, path = "/v1/log", tag = "operation", operation_id = "read_log", params(LogParams),
+    get, path = "/v1/log", tag = "operation", operation_id = "read_log", params(Part),
     responses((status = 200, body = DeedList), (status = 400, body = ProblemBody), (status = 422, body = ProblemBody))
 )]
 pub(crate) async fn list(
     State(app): State<App>,
-    Params(params): Params<LogParams>,
+    Params(Part { limit, after }): Params<Part>,
 ) -> Result<Json<DeedList>, Problem> {
-    let limit = params.limit.unwrap_or(LIMIT);
-    if !(1..=LIMIT_MOST).contains(&limit) {
-        let detail = format!("limit is {limit}, it must be 1 to {LIMIT_MOST}");
-        return Err(Problem::new(&INVALID_VALUE, detail).at("limit"));
-    }
-    let unreadable = |_| Problem::new(&BAD_REQUEST, "after is no `next` of this list").at("after");
-    let before = params.after.map(|text| text.parse().map_err(unreadable)).transpose()?;
+    let (limit, before) = (limit.get()?, after_number(after.as_deref())?);
     let state = app.clone();
-    let items = app.store.run(move || state.ledger.deeds(before, limit)).await?;
-    let next = items.last().filter(|_| items.len() == limit).map(|deed| deed.id.to_string());
+    let deeds = app.store.run(move || state.ledger.deeds(before, limit + 1)).await?;
+    let (items, next) = part(deeds, limit, |deed| deed.id.to_string());
     Ok(Json(DeedList { items, next }))
 }

@@ -1,6 +1,7 @@
 //! One file per resource. Each handler reads strictly, runs the engine behind a gate, and answers with a shape.
 
 mod batch;
+mod care;
 mod catalogues;
 mod compare;
 mod config;
@@ -23,6 +24,7 @@ mod runs;
 mod search;
 mod snapshots;
 mod sources;
+mod uploads;
 
 use crate::problem::{Problem, UNSUPPORTED};
 use crate::state::App;
@@ -38,6 +40,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(search::search))
         .routes(routes!(search::detect))
         .routes(routes!(batch::batch))
+        .routes(routes!(uploads::create))
+        .routes(routes!(uploads::get, uploads::delete))
         .routes(routes!(compare::compare))
         .routes(routes!(compare::embed))
         .routes(routes!(feedback::send, feedback::export))
@@ -46,6 +50,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(products::list))
         .routes(routes!(products::get, products::put, products::patch, products::delete))
         .routes(routes!(products::changes))
+        .routes(routes!(care::status, care::patch))
+        .routes(routes!(care::rebuild))
         .routes(routes!(import::import))
         .routes(routes!(import::export))
         .routes(routes!(images::get, images::put, images::delete))
@@ -56,6 +62,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(keys::revoke))
         .routes(routes!(findings::list))
         .routes(routes!(findings::decide))
+        .routes(routes!(findings::audits))
         .routes(routes!(findings::audit, findings::start_audit))
         .routes(routes!(index::get))
         .routes(routes!(index::verify))

@@ -2,6 +2,7 @@
 
 use super::{Wait, wait};
 use crate::clock::rfc3339;
+use crate::listing::{Limit, Part, after_number, part};
 use crate::problem::{
     BAD_REQUEST, CHANGED_MEANWHILE, PRECONDITION_REQUIRED, PRODUCT_NOT_FOUND, Problem, ProblemBody,
 };
@@ -16,9 +17,6 @@ use serde_json::Value;
 use twinset_catalogue::{ChangeKind, Filter, Mode, Product, ProductPut, Record, Status};
 use twinset_engine::Shop;
 use utoipa::{IntoParams, ToSchema};
-
-const PAGE: usize = 50;
-const PAGE_MOST: usize = 500;
 
 /// How a write waits.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
@@ -39,15 +37,18 @@ pub(crate) struct WriteParams {
 pub(crate) struct ListParams {
     /// Only products that pass.
     filter: Option<String>,
+    /// `true`: only those that are hidden from searches; goes without `filter`.
+    hidden: bool,
     /// `next` of the page before.
     after: Option<String>,
     /// 1 to 500, 50 if left out.
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>)]
+    limit: Limit,
 }
 
 pub(crate) type Tagged<T> = ([(HeaderName, String); 1], Json<T>);
 
-fn missing(id: &str) -> Problem {
+pub(crate) fn missing(id: &str) -> Problem {
     Problem::new(&PRODUCT_NOT_FOUND, format!("there is no product '{id}' in this catalogue"))
 }
 
@@ -56,30 +57,30 @@ pub(crate) fn record(shop: &Shop, id: &str) -> Result<Record, Problem> {
 }
 
 /// The number of the change that made it what it is.
-fn etag(seq: u64) -> String {
+pub(crate) fn etag(seq: u64) -> String {
     format!("\"{seq}\"")
 }
 
 /// What `if-match` asks for, checked while no other write can happen. A catalogue may insist on it.
 pub(crate) fn check_match(shop: &Shop, wanted: Option<&str>, record: Option<&Record>) -> Result<(), Problem> {
+    match_tag(shop, wanted, record.map(|record| etag(record.seq)).as_deref())
+}
+
+/// As [`check_match`], of anything: `tag` is its etag, if it is there.
+pub(crate) fn match_tag(shop: &Shop, wanted: Option<&str>, tag: Option<&str>) -> Result<(), Problem> {
     let Some(wanted) = wanted else {
-        return match record {
-            Some(_) if shop.catalogue().settings().require_if_match => Err(Problem::new(
-                &PRECONDITION_REQUIRED,
-                "the product is there already, and if-match is missing",
-            )),
+        return match tag {
+            Some(_) if shop.catalogue().settings().require_if_match => {
+                Err(Problem::new(&PRECONDITION_REQUIRED, "it is there already, and if-match is missing"))
+            }
             _ => Ok(()),
         };
     };
-    let fits = match record {
-        None => false,
-        Some(record) => wanted.trim() == "*" || wanted.split(',').any(|one| one.trim() == etag(record.seq)),
-    };
-    if fits {
+    let fits = |tag| wanted.trim() == "*" || wanted.split(',').any(|one| one.trim() == tag);
+    if tag.is_some_and(fits) {
         return Ok(());
     }
-    let now =
-        record.map_or("it is not there".to_owned(), |record| format!("its etag is {}", etag(record.seq)));
+    let now = tag.map_or("it is not there".to_owned(), |tag| format!("its etag is {tag}"));
     Err(Problem::new(&CHANGED_MEANWHILE, format!("if-match asks for {wanted}, and {now}")))
 }
 
@@ -139,18 +140,17 @@ pub(crate) async fn list(
     Params(params): Params<ListParams>,
 ) -> Result<Json<ProductList>, Problem> {
     let filter = params.filter.as_deref().map(Filter::parse).transpose()?;
-    let limit = params.limit.unwrap_or(PAGE);
-    if !(1..=PAGE_MOST).contains(&limit) {
-        return Err(Problem::new(
-            &crate::problem::INVALID_VALUE,
-            format!("limit is {limit}, it must be 1 to {PAGE_MOST}"),
-        )
-        .at("limit"));
+    let limit = params.limit.get()?;
+    if params.hidden && filter.is_some() {
+        return Err(Problem::new(&BAD_REQUEST, "`hidden` and `filter` do not go together").at("hidden"));
     }
-    let state = app.clone();
+    let (state, after) = (app.clone(), params.after);
     let work = move || {
-        let page =
-            state.shop(&catalogue)?.catalogue().list(filter.as_ref(), params.after.as_deref(), limit)?;
+        let shop = state.shop(&catalogue)?;
+        let page = match params.hidden {
+            true => shop.catalogue().list_hidden(after.as_deref(), limit)?,
+            false => shop.catalogue().list(filter.as_ref(), after.as_deref(), limit)?,
+        };
         Ok::<_, Problem>(ProductList { items: page.items, next: page.next })
     };
     Ok(Json(app.store.run(work).await?))
@@ -378,15 +378,6 @@ mod tests {
     }
 }
 
-/// Which of the changes.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ChangesParams {
-    /// 1 to 500, 50 if left out.
-    limit: Option<usize>,
-}
-
 /// What was done to a product.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ChangeShape {
@@ -403,26 +394,29 @@ pub(crate) struct ChangeShape {
 pub(crate) struct ChangeList {
     /// The latest first. Those that later ones have replaced are dropped when the catalogue is tidied up.
     items: Vec<ChangeShape>,
+    /// Null at the end.
+    next: Option<String>,
 }
 
 /// List the changes of a product, also of one that was removed.
 #[utoipa::path(
     get, path = "/v1/catalogues/{catalogue}/products/{id}/changes", tag = "products", operation_id = "list_changes",
-    params(("catalogue" = String, Path), ("id" = String, Path), ChangesParams),
-    responses((status = 200, body = ChangeList), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody))
+    params(("catalogue" = String, Path), ("id" = String, Path), Part),
+    responses((status = 200, body = ChangeList), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody))
 )]
 pub(crate) async fn changes(
     State(app): State<App>,
     Path((catalogue, id)): Path<(String, String)>,
-    Params(params): Params<ChangesParams>,
+    Params(Part { limit, after }): Params<Part>,
 ) -> Result<Json<ChangeList>, Problem> {
-    let limit = params.limit.unwrap_or(PAGE).clamp(1, PAGE_MOST);
+    let (limit, before) = (limit.get()?, after_number(after.as_deref())?);
     let state = app.clone();
     let work = move || {
-        let found = state.shop(&catalogue)?.catalogue().changes_of(&id, limit)?;
-        if found.is_empty() {
+        let found = state.shop(&catalogue)?.catalogue().changes_of(&id, before, limit + 1)?;
+        if found.is_empty() && before.is_none() {
             return Err(missing(&id));
         }
+        let (found, next) = part(found, limit, |change| change.seq.to_string());
         let items = found.into_iter().map(|change| ChangeShape {
             change: change.seq,
             at: rfc3339(change.at_ms),
@@ -431,7 +425,7 @@ pub(crate) async fn changes(
                 ChangeKind::Removed => "removed",
             },
         });
-        Ok(ChangeList { items: items.collect() })
+        Ok(ChangeList { items: items.collect(), next })
     };
     Ok(Json(app.store.run(work).await?))
 }

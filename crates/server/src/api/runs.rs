@@ -22,8 +22,7 @@ pub(crate) struct TrainingList {
 
 /// Runs that a job of this server works on now.
 fn running(app: &App) -> Vec<String> {
-    let jobs = app.jobs.list(None, usize::MAX).into_iter();
-    let at_work = jobs.filter(|job| job.kind == "training" && !job.state.is_over());
+    let at_work = app.jobs.under_way().into_iter().filter(|job| job.kind == "training");
     at_work.filter_map(|job| Some(job.result["run"].as_str()?.to_owned())).collect()
 }
 

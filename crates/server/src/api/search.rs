@@ -15,7 +15,7 @@ use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use twinset_catalogue::{Filter, Place};
 use twinset_engine::{QueryImage, Region, SearchRequest};
 use twinset_photo::{PictureHash, Rect};
@@ -171,7 +171,7 @@ pub(crate) async fn run(
     }
     let id = new_id();
     app.searches.remember(&id, Asked { catalogue: name, product: of, photo, shown: found });
-    Ok(SearchReply::new(id, answer, offset, here))
+    Ok(SearchReply::new(id, answer, offset, here, app.options.max_regions))
 }
 
 /// Answers a search again, exactly, and notes how many of the first ten the index had found.
@@ -207,15 +207,9 @@ async fn engine_request(
     let text = query.text.filter(|text| !text.trim().is_empty());
     let image = match (photo, query.image) {
         (Some(bytes), _) => QueryImage::Bytes(picture(app, bytes)?.to_vec()),
-        (None, Some(ImageRef::Base64(text))) => QueryImage::Bytes(picture(app, base64(&text)?)?.to_vec()),
         (None, Some(ImageRef::Product(id))) => QueryImage::Product(id),
-        (None, Some(ImageRef::Url(url))) => {
-            QueryImage::Bytes(app.afar.photo(caller, url, "/image/url").await?.to_vec())
-        }
-        (None, Some(ImageRef::Upload(_))) => {
-            return Err(
-                super::unsupported("this server keeps no uploads; send the photo itself").at("/image/upload")
-            );
+        (None, Some(image)) => {
+            QueryImage::Bytes(picture(app, image.bytes(app, caller, "/image").await?)?.to_vec())
         }
         (None, None) if text.is_some() => QueryImage::Words,
         (None, None) => {
@@ -238,7 +232,11 @@ async fn engine_request(
     if let Some(near) = query.near {
         request.filter = within(near)?.into_iter().chain(request.filter.take()).reduce(Filter::and);
     }
-    request.limit = query.limit.unwrap_or(request.limit);
+    request.limit = query.limit.unwrap_or(request.limit.min(app.options.max_results));
+    if request.limit > app.options.max_results {
+        let detail = format!("limit is {}, it must be 1 to {}", request.limit, app.options.max_results);
+        return Err(Problem::new(&INVALID_VALUE, detail).at("/limit"));
+    }
     request.offset = query.offset;
     request.rerank = query.rerank.unwrap_or(true);
     request.exact = query.exact;
@@ -298,25 +296,27 @@ pub(crate) async fn detect(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Json<DetectAnswer>, Problem> {
+    let bytes = photo(&app, &caller, request).await?;
+    let engine = app.engine.clone();
+    let seen = app.vision.run(move || engine.detect(&bytes)).await?;
+    let (width, height) = (seen.width, seen.height);
+    let (regions, chosen) = regions(&seen.garments, seen.chosen, (width, height), app.options.max_regions);
+    Ok(Json(DetectAnswer { width, height, regions, chosen }))
+}
+
+/// The photo of a body that is nothing else: raw, a form, or JSON.
+pub(crate) async fn photo(app: &App, caller: &Caller, request: Request) -> Result<Bytes, Problem> {
     let kind = kind(request.headers());
     let bytes = if kind == "multipart/form-data" {
         form(request).await?.image
     } else if is_json(&kind) {
-        json::<DetectQuery>(&body(request).await?)?.image.bytes(&app, &caller, "/image").await?
+        json::<DetectQuery>(&body(request).await?)?.image.bytes(app, caller, "/image").await?
     } else if is_picture(&kind) {
         body(request).await?
     } else {
         return Err(wrong_kind(&kind, "a picture, application/json or multipart/form-data"));
     };
-    let bytes = picture(&app, bytes)?;
-    let engine = app.engine.clone();
-    let seen = app.vision.run(move || engine.detect(&bytes)).await?;
-    Ok(Json(DetectAnswer {
-        width: seen.width,
-        height: seen.height,
-        regions: regions(&seen.garments, seen.width, seen.height),
-        chosen: seen.chosen,
-    }))
+    picture(app, bytes)
 }
 
 impl ImageRef {
@@ -325,8 +325,14 @@ impl ImageRef {
         match self {
             Self::Base64(text) => base64(&text),
             Self::Url(url) => app.afar.photo(caller, url, &format!("{pointer}/url")).await,
-            Self::Product(_) | Self::Upload(_) => {
-                Err(super::unsupported("this address reads the photo itself: give it as base64").at(pointer))
+            Self::Upload(id) => {
+                let found = app.uploads.find(caller.name(), &id, Instant::now());
+                found.map(|(bytes, _)| bytes).map_err(|problem| problem.at(format!("{pointer}/upload")))
+            }
+            Self::Product(_) => {
+                let what =
+                    "this address belongs to no catalogue: give the photo itself, or the id of an upload";
+                Err(super::unsupported(what).at(pointer))
             }
         }
     }

@@ -1,7 +1,10 @@
 //! Sources and their runs.
 
+use super::catalogues::etag;
+use super::products::{Tagged, if_match, match_tag};
 use crate::clock::rfc3339;
 use crate::jobs::Job;
+use crate::listing::{Part, after_number, part};
 use crate::problem::{Problem, ProblemBody};
 use crate::receive::{Params, body, is_json, json, kind, wrong_kind};
 use crate::sources::{self, DeleteMissing, RunSettings, SourceSettings};
@@ -9,7 +12,7 @@ use crate::state::App;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -54,10 +57,12 @@ pub(crate) struct RunShape {
     report: Value,
 }
 
-/// All runs of a source that are remembered.
+/// Runs of a source.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RunList {
     items: Vec<RunShape>,
+    /// Null at the end.
+    next: Option<String>,
 }
 
 /// What is different this time, where the body is the feed itself.
@@ -122,9 +127,21 @@ pub(crate) async fn list(
 pub(crate) async fn get(
     State(app): State<App>,
     Path((catalogue, source)): Path<(String, String)>,
-) -> Result<Json<SourceShape>, Problem> {
+) -> Result<Tagged<SourceShape>, Problem> {
     let state = app.clone();
-    Ok(Json(app.store.run(move || shape(&*state.shop(&catalogue)?, &source)).await?))
+    app.store.run(move || tagged(shape(&*state.shop(&catalogue)?, &source)?)).await
+}
+
+/// With the etag of its settings: runs come and go.
+fn tagged(shape: SourceShape) -> Result<Tagged<SourceShape>, Problem> {
+    Ok(([(header::ETAG, etag(&shape.settings)?)], Json(shape)))
+}
+
+/// What `if-match` asks for, of the settings of a source. A catalogue may insist on it.
+fn unchanged(shop: &Shop, source: &str, wanted: Option<&str>) -> Result<(), Problem> {
+    let there = shop.sync_state()?.sources()?.iter().any(|(known, _)| known == source);
+    let tag = if there { Some(etag(&sources::settings(shop, source)?)?) } else { None };
+    match_tag(shop, wanted, tag.as_deref())
 }
 
 /// Make a source, or change its settings.
@@ -132,29 +149,31 @@ pub(crate) async fn get(
 /// The body replaces all settings. A source with `url` and `every_minutes` is read again by itself.
 #[utoipa::path(
     put, path = "/v1/catalogues/{catalogue}/sources/{source}", tag = "sources", operation_id = "put_source",
-    params(("catalogue" = String, Path), ("source" = String, Path)), request_body(content = SourceSettings),
-    responses((status = 200, body = SourceShape), (status = 201, body = SourceShape), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody))
+    params(("catalogue" = String, Path), ("source" = String, Path), ("if-match" = Option<String>, Header)), request_body(content = SourceSettings),
+    responses((status = 200, body = SourceShape), (status = 201, body = SourceShape), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody), (status = 412, body = ProblemBody), (status = 428, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody))
 )]
 pub(crate) async fn put(
     State(app): State<App>,
     Path((catalogue, source)): Path<(String, String)>,
     request: Request,
-) -> Result<(StatusCode, Json<SourceShape>), Problem> {
+) -> Result<(StatusCode, Tagged<SourceShape>), Problem> {
     let kind = kind(request.headers());
     if !is_json(&kind) {
         return Err(wrong_kind(&kind, "application/json"));
     }
+    let wanted = if_match(request.headers())?;
     let settings: SourceSettings = json(&body(request).await?)?;
     settings.check(&source)?;
     let state = app.clone();
     let work = move || {
         let shop = state.shop(&catalogue)?;
+        let lock = state.writers(&shop);
+        let _alone = lock.write();
+        unchanged(&shop, &source, wanted.as_deref())?;
         let text = serde_json::to_string(&settings).map_err(|error| Problem::internal(&error))?;
         let new = shop.sync_state()?.set_source(&source, &text)?;
-        Ok::<_, Problem>((
-            if new { StatusCode::CREATED } else { StatusCode::OK },
-            Json(shape(&shop, &source)?),
-        ))
+        let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+        Ok::<_, Problem>((status, tagged(shape(&shop, &source)?)?))
     };
     app.store.run(work).await
 }
@@ -164,16 +183,22 @@ pub(crate) async fn put(
 /// Its products stay. Answers 204 also when there is none.
 #[utoipa::path(
     delete, path = "/v1/catalogues/{catalogue}/sources/{source}", tag = "sources", operation_id = "delete_source",
-    params(("catalogue" = String, Path), ("source" = String, Path)),
-    responses((status = 204), (status = 404, body = ProblemBody, description = "no such catalogue"))
+    params(("catalogue" = String, Path), ("source" = String, Path), ("if-match" = Option<String>, Header)),
+    responses((status = 204), (status = 404, body = ProblemBody, description = "no such catalogue"), (status = 412, body = ProblemBody), (status = 428, body = ProblemBody))
 )]
 pub(crate) async fn delete(
     State(app): State<App>,
     Path((catalogue, source)): Path<(String, String)>,
+    headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
+    let wanted = if_match(&headers)?;
     let state = app.clone();
     let work = move || {
-        state.shop(&catalogue)?.sync_state()?.remove_source(&source)?;
+        let shop = state.shop(&catalogue)?;
+        let lock = state.writers(&shop);
+        let _alone = lock.write();
+        unchanged(&shop, &source, wanted.as_deref())?;
+        shop.sync_state()?.remove_source(&source)?;
         Ok::<_, Problem>(StatusCode::NO_CONTENT)
     };
     app.store.run(work).await
@@ -182,16 +207,22 @@ pub(crate) async fn delete(
 /// List the runs of a source, the newest first.
 #[utoipa::path(
     get, path = "/v1/catalogues/{catalogue}/sources/{source}/runs", tag = "sources", operation_id = "list_runs",
-    params(("catalogue" = String, Path), ("source" = String, Path)),
-    responses((status = 200, body = RunList), (status = 404, body = ProblemBody))
+    params(("catalogue" = String, Path), ("source" = String, Path), Part),
+    responses((status = 200, body = RunList), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody))
 )]
 pub(crate) async fn runs(
     State(app): State<App>,
     Path((catalogue, source)): Path<(String, String)>,
+    Params(Part { limit, after }): Params<Part>,
 ) -> Result<Json<RunList>, Problem> {
+    let (limit, before) = (limit.get()?, after_number::<u64>(after.as_deref())?);
     let state = app.clone();
     let work = move || {
-        Ok::<_, Problem>(RunList { items: runs_of(&*state.shop(&catalogue)?, &source, usize::MAX >> 1)? })
+        // Few are remembered.
+        let mut runs = runs_of(&*state.shop(&catalogue)?, &source, usize::MAX >> 1)?;
+        runs.retain(|run| before.is_none_or(|before| run.run < before));
+        let (items, next) = part(runs, limit, |run| run.run.to_string());
+        Ok::<_, Problem>(RunList { items, next })
     };
     Ok(Json(app.store.run(work).await?))
 }

@@ -32,6 +32,9 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("post", "/v1/detect", Has(Search)),
     ("post", "/v1/compare", Has(Search)),
     ("post", "/v1/embed", Has(Read)),
+    ("post", "/v1/uploads", Has(Search)),
+    ("get", "/v1/uploads/{upload}", Has(Search)),
+    ("delete", "/v1/uploads/{upload}", Has(Search)),
     ("get", "/v1/catalogues", Has(Search)),
     ("get", "/v1/catalogues/{catalogue}", Has(Search)),
     ("put", "/v1/catalogues/{catalogue}", Has(Admin)),
@@ -75,6 +78,10 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("post", "/v1/catalogues/{catalogue}/index:verify", Has(Write)),
     ("post", "/v1/catalogues/{catalogue}/index:rebuild", Has(Write)),
     ("get", "/v1/catalogues/{catalogue}/products/{id}/changes", Has(Read)),
+    ("get", "/v1/catalogues/{catalogue}/products/{id}/status", Has(Read)),
+    ("patch", "/v1/catalogues/{catalogue}/products/{id}/status", Has(Write)),
+    ("post", "/v1/catalogues/{catalogue}/products/{id}/index:rebuild", Has(Write)),
+    ("get", "/v1/catalogues/{catalogue}/audits", Has(Read)),
     ("get", "/v1/evaluations", Whole(Read)),
     ("post", "/v1/evaluations", Whole(Write)),
     ("get", "/v1/evaluations/{evaluation}", Whole(Read)),
@@ -124,6 +131,7 @@ async fn ask(house: &House, method_name: &str, address: &str, token: &str) -> An
     let body = match address {
         a if a.ends_with("/search") || a.ends_with("/images/x") => picture([20, 20, 90]),
         a if a.ends_with(":batch") => br#"{"searches":[{"image":{"product":"x"}}]}"#.to_vec(),
+        a if a.ends_with("/status") => br#"{"hidden":true}"#.to_vec(),
         a if a.ends_with("/feedback") => {
             br#"{"events":[{"kind":"click","search":"s","product":"x"}]}"#.to_vec()
         }
@@ -257,6 +265,10 @@ async fn the_audit_log_says_who_did_what() {
     house.send(Method::DELETE, "/v1/catalogues/main", &[], "").await.problem(403, "forbidden");
     house.get("/v1/log").await.problem(403, "forbidden");
     house.token = Some(admin.clone());
+    // A job is signed too.
+    let begun = house.post("/v1/catalogues/main/index:verify", "").await.ok(202);
+    let job = house.get(begun.header("location")).await.ok(200).json();
+    assert_eq!(job["by"].as_str(), admin.split('_').nth(1), "{job}");
     let log = house.get("/v1/log").await.ok(200).json();
     let told: Vec<_> = log["items"]
         .as_array()
@@ -267,6 +279,7 @@ async fn the_audit_log_says_who_did_what() {
     assert_eq!(
         told,
         [
+            (Some("POST"), Some("/v1/catalogues/main/index:verify"), Some(202)),
             (Some("DELETE"), Some(revoked.as_str()), Some(204)),
             (Some("POST"), Some("/v1/keys"), Some(201)),
             (Some("PUT"), Some("/v1/catalogues/main"), Some(201)),
@@ -277,7 +290,7 @@ async fn the_audit_log_says_who_did_what() {
     let page = house.get("/v1/log?limit=2").await.ok(200).json();
     let rest =
         house.get(&format!("/v1/log?after={}", page["next"].as_str().expect("more"))).await.ok(200).json();
-    assert_eq!(rest["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(rest["items"].as_array().map(Vec::len), Some(2));
     house.get("/v1/log?limit=0").await.problem(422, "invalid_value");
     house.get("/v1/log?after=x").await.problem(400, "bad_request");
 }

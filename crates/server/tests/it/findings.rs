@@ -3,13 +3,15 @@
 use crate::house::House;
 use axum::body::Body;
 use axum::http::Method;
+use serde_json::json;
 use std::time::Duration;
 
+/// Until the audit that begins now is over.
 async fn audited(house: &House) {
     house.send(Method::POST, "/v1/catalogues/main/audit", &[], Body::empty()).await.ok(202);
     for _ in 0..600 {
         let state = house.get("/v1/catalogues/main/audit").await.ok(200).json();
-        if state["state"] != "running" {
+        if state["state"] != "running" && state["state"] != "queued" {
             assert_eq!(state["state"], "succeeded", "{state}");
             return;
         }
@@ -50,6 +52,18 @@ async fn a_copy_is_found_listed_and_decided() {
     patch(r#"{"decision":null}"#).await.ok(204);
     let decided = house.get("/v1/catalogues/main/findings?decided=true").await.ok(200).json();
     assert!(decided["items"].as_array().is_some_and(Vec::is_empty));
+
+    // The numbers of each audit stay: what was decided before the second one is not open there.
+    patch(r#"{"decision":"accepted"}"#).await.ok(204);
+    audited(&house).await;
+    let trend = house.get("/v1/catalogues/main/audits").await.ok(200).json();
+    let copies: Vec<_> =
+        trend["items"].as_array().expect("a list").iter().map(|a| &a["kinds"]["copy"]).collect();
+    assert_eq!(copies, [&json!({"found": 1, "open": 0}), &json!({"found": 1, "open": 1})], "{trend}");
+    assert_eq!((&trend["items"][0]["products"], &trend["next"]), (&json!(3), &json!(null)));
+    let latest = house.get("/v1/catalogues/main/audits?limit=1").await.ok(200).json();
+    let after = format!("/v1/catalogues/main/audits?after={}", latest["next"].as_str().expect("more"));
+    assert_eq!(house.get(&after).await.ok(200).json()["items"], json!([trend["items"][1]]));
 
     patch(r#"{"decision":"perhaps"}"#).await.problem(400, "bad_request");
     patch("{}").await.problem(400, "bad_request");

@@ -109,6 +109,17 @@ async fn a_catalogue_can_insist_on_if_match() {
     assert_eq!((tag(&read), &read.json()["settings"]["currency"]), (tag(&changed), &json!("EUR")));
 }
 
+/// `twinset keys create` beside a running server told a key that was answered 401 for up to a second.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_good_from_the_moment_it_is_told() {
+    let (house, [_]) = House::keyed(ServerOptions::default(), [key(&[Right::Admin])]);
+    let beside = Keys::open(house.engine.home()).expect("the same home, another process");
+    for _ in 0..10 {
+        let token = beside.create(key(&[Right::Search])).expect("made").token;
+        house.send(Method::GET, "/v1/catalogues", &[("x-api-key", &token)], "").await.ok(200);
+    }
+}
+
 #[test]
 fn without_keys_only_loopback_is_served() {
     let home = tempfile::tempdir().expect("a folder");

@@ -15,3 +15,4 @@ mod replays;
 mod searching;
 mod service;
 mod upkeep;
+mod uploads;

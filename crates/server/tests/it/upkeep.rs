@@ -111,6 +111,104 @@ async fn every_change_of_a_product_is_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_product_is_hidden_shown_and_looked_at_again() {
+    let house = House::stocked(&[("a", [200, 30, 30]), ("b", [20, 30, 90])]).await;
+    let at = "/v1/catalogues/main/products/a/status";
+    let status = house.get(at).await.ok(200).json();
+    assert_eq!((&status["hidden_at"], &status["searchable"]), (&json!(null), &json!(true)));
+    assert_eq!(status["images"], json!([{ "name": "main", "state": "seen" }]));
+    let found = async |house: &House| {
+        let by = house.send(
+            Method::POST,
+            "/v1/catalogues/main/search",
+            &[("content-type", "image/jpeg")],
+            picture([200, 30, 30]),
+        );
+        let answer = by.await.ok(200).json();
+        let ids = answer["results"].as_array().expect("results").iter();
+        ids.map(|one| one["product"]["id"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+    };
+    let patch = async |hidden: bool| {
+        let body = json!({ "hidden": hidden }).to_string();
+        let path = format!("{at}?wait=searchable&timeout_ms=30000");
+        house.send(Method::PATCH, &path, &[("content-type", "application/merge-patch+json")], body).await
+    };
+    let hidden = patch(true).await.ok(200);
+    assert_eq!(found(&house).await, ["b"]);
+    // A feed that brings it again brings it back to nobody.
+    house
+        .put("/v1/catalogues/main/products/a", r#"{"title":"new","images":[{"name":"main"}]}"#)
+        .await
+        .ok(200);
+    assert_eq!(found(&house).await, ["b"]);
+    assert!(house.get(at).await.ok(200).json()["hidden_at"].as_str().is_some_and(|at| at.ends_with('Z')));
+    let listed = house.get("/v1/catalogues/main/products?hidden=true").await.ok(200).json();
+    assert_eq!((&listed["items"][0]["id"], &listed["next"]), (&json!("a"), &json!(null)));
+    assert!(house.get("/v1/catalogues/main/examples").await.ok(200).text().matches("\"id\"").count() == 1);
+    let shown = patch(false).await.ok(200);
+    assert!(shown.json()["change"].as_u64() > hidden.json()["change"].as_u64());
+    assert_eq!(found(&house).await, ["a", "b"]);
+
+    let before = house.get("/v1/catalogues/main/index").await.ok(200).json()["pictures"]["computed"].as_u64();
+    let again = "/v1/catalogues/main/products/a/index:rebuild?wait=searchable&timeout_ms=30000";
+    let again = house.post(again, "").await.ok(200).json();
+    assert_eq!(again["searchable"], true);
+    assert_eq!(found(&house).await, ["a", "b"]);
+    let after = house.get("/v1/catalogues/main/index").await.ok(200).json()["pictures"]["computed"].as_u64();
+    assert_eq!(after, before.map(|n| n + 1));
+    for missing in ["status", "index:rebuild"] {
+        let path = format!("/v1/catalogues/main/products/none/{missing}");
+        let asked = if missing == "status" { house.get(&path).await } else { house.post(&path, "").await };
+        asked.problem(404, "product_not_found");
+    }
+    house
+        .get("/v1/catalogues/main/products?hidden=true&filter=x%20%3D%201")
+        .await
+        .problem(400, "bad_request");
+}
+
+/// Lists come in parts that miss nothing and tell nothing twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_read_in_parts() {
+    let house = House::stocked(&[("a", [200, 30, 30])]).await;
+    for title in ["one", "two", "three"] {
+        house.put("/v1/catalogues/main/products/a", &format!(r#"{{"title":"{title}"}}"#)).await.ok(200);
+        order(&house, "/v1/catalogues/main/index:verify").await;
+    }
+    for path in ["/v1/jobs", "/v1/catalogues/main/products/a/changes"] {
+        let all = house.get(path).await.ok(200).json()["items"].as_array().expect("a list").clone();
+        assert!(all.len() >= 3, "{path}");
+        let (mut parts, mut after) = (Vec::new(), String::new());
+        loop {
+            let part = house.get(&format!("{path}?limit=2{after}")).await.ok(200).json();
+            parts.extend(part["items"].as_array().expect("a list").clone());
+            let Some(next) = part["next"].as_str() else { break };
+            after = format!("&after={next}");
+        }
+        assert_eq!(parts, all, "{path}");
+        house.get(&format!("{path}?limit=501")).await.problem(422, "invalid_value");
+        house.get(&format!("{path}?after=x")).await.problem(400, "bad_request");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_are_changed_by_those_who_read_them() {
+    let house = House::new();
+    house.put("/v1/catalogues/main", "").await.ok(201);
+    let at = "/v1/catalogues/main/sources/feed";
+    let made = house.put(at, r#"{"url":"https://shop.example/feed.xml"}"#).await.ok(201);
+    let tag = made.header("etag").to_owned();
+    assert_eq!(house.get(at).await.ok(200).header("etag"), tag);
+    let json = ("content-type", "application/json");
+    let body = r#"{"url":"https://shop.example/other.xml"}"#;
+    let changed = house.send(Method::PUT, at, &[("if-match", &tag), json], body).await.ok(200);
+    assert_ne!(changed.header("etag"), tag);
+    house.send(Method::PUT, at, &[("if-match", &tag), json], body).await.problem(412, "changed_meanwhile");
+    house.send(Method::DELETE, at, &[("if-match", &tag)], "").await.problem(412, "changed_meanwhile");
+    house.send(Method::DELETE, at, &[("if-match", "*")], "").await.ok(204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn settings_are_told_with_their_source() {
     let setting = |name, value, source| Setting { name, value, source };
     let settings = vec![
