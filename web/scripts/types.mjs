@@ -25,6 +25,7 @@ function type(schema) {
   if (schema.$ref) return name(schema.$ref);
   if (schema.enum) return schema.enum.map(literal).join(" | ");
   if (schema.const !== undefined) return literal(schema.const);
+  if (schema.allOf) return schema.allOf.map((one) => (one.properties ? body(one) : type(one))).join(" & ");
   const several = schema.oneOf ?? schema.anyOf;
   if (several) return several.map(type).join(" | ");
   const kinds = [schema.type ?? "unknown"].flat();

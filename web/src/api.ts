@@ -5,11 +5,10 @@ export type { Box, Example, Money, Product, Region };
 export type Picture = Image;
 export type CatalogueInfo = CatalogueShape;
 export type Part = MatchedPart;
-/** `copies`: other products that show the same picture, folded by the server. */
-export type Result = SearchResult & { copies?: string[] };
+export type Result = SearchResult;
 export type FacetValue = FacetCount;
-/** `id`: names the search for feedback; a server that takes none gives none. */
-export type Answer = Omit<SearchReply, "results"> & { id?: string; results: Result[] };
+/** `feedback`: the operator wants to know what shoppers do with it. */
+export type Answer = SearchReply;
 export type Query = SearchQuery;
 
 /** Where the API is: this site, unless a widget on a shop's page says otherwise. `key`: a public search key. */
@@ -77,19 +76,6 @@ export async function search(catalogue: string, image: Blob | string | undefined
   form.append("query", new Blob([JSON.stringify(query)], { type: "application/json" }));
   form.append("image", image, "photo");
   return json<Answer>(`${at(catalogue)}/search`, { method: "POST", body: form, signal });
-}
-
-/** A claim that does not fit the picture, as an audit of this server found. */
-export interface Doubt { field: string; kind: string; seen: { value: string; probability: number }[]; decision?: string | null }
-
-/** What is doubted of a product and not settled in the seller's favour; nothing where nobody audits or may ask. */
-export async function doubts(catalogue: string, id: string): Promise<Doubt[]> {
-  try {
-    const { items } = await json<{ items: Doubt[] }>(`${at(catalogue)}/findings?product=${encodeURIComponent(id)}&limit=20`);
-    return items.filter(({ decision }) => decision !== "rejected");
-  } catch {
-    return [];
-  }
 }
 
 export type Opinion = "up" | "down";

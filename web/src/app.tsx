@@ -281,7 +281,7 @@ export function App() {
   const rank = (result: Result) => results.findIndex((one) => one.product.id === result.product.id) + 1;
   const opened = (result: Result) => {
     // A click that could not be told is no one's loss.
-    if (answer?.id) tellFeedback(catalogue!, answer, result, rank(result), "click").catch(() => undefined);
+    if (answer?.feedback) tellFeedback(catalogue!, answer, result, rank(result), "click").catch(() => undefined);
     return true;
   };
   const tell = (result: Result, opinion: Opinion) => {
@@ -296,7 +296,7 @@ export function App() {
   };
   const actions: Actions = {
     catalogue: catalogue ?? "", beside: true, texts: main?.texts, onWhy: setWhy, onSelect: opened, onSimilar: similar,
-    ...(answer?.id ? { opinion: { of: (id) => opinions[id], tell } } : {}),
+    ...(answer?.feedback ? { opinion: { of: (id) => opinions[id], tell } } : {}),
   };
 
   const ordered = useMemo(() => {

@@ -1,7 +1,7 @@
 /** "Why this?": both pictures, the parts that match with the same number on each side, and a plain sentence. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import { doubts, picturePath, type Box, type Doubt, type Part } from "./api";
+import { useState } from "preact/hooks";
+import { picturePath, type Box, type Part } from "./api";
 import { WHOLE } from "./address";
 import { percent, plural, t, word } from "./i18n";
 import { Outside, Twins } from "./icons";
@@ -80,12 +80,6 @@ export function Why({ catalogue, photo, words, box, result, onClose, onSimilar }
   const { product, evidence } = result;
   const [lit, setLit] = useState<number | null>(null);
   const [ratio, setRatio] = useState<number>();
-  const [doubted, setDoubted] = useState<Doubt[]>([]);
-  useEffect(() => {
-    let here = true;
-    void doubts(catalogue, product.id).then((found) => { if (here) setDoubted(found); });
-    return () => { here = false; };
-  }, [product.id]);
   const parts = evidence.matched_parts;
   const same = result.tier === "identical";
   const apart = !same && (evidence.local ?? 1) < DETAILS_AGREE;
@@ -97,8 +91,8 @@ export function Why({ catalogue, photo, words, box, result, onClose, onSimilar }
     ? plural(same ? "sheet.match.identical" : "sheet.match", parts.length)
     : t(same ? "sheet.match.identical.none" : "sheet.match.none");
   const seen = (field: string): string | undefined => {
-    const doubt = doubted.find((one) => one.field === field);
-    return doubt && (doubt.seen[0] ? t("claim.doubt", { seen: word(field === "color" ? "color" : "kind", doubt.seen[0].value) }) : t("claim.doubt.plain"));
+    const doubt = result.doubts?.find((one) => one.field === field);
+    return doubt && (doubt.seen[0] ? t("claim.doubt", { seen: word(field === "color" ? "color" : "kind", doubt.seen[0]) }) : t("claim.doubt.plain"));
   };
   const claims: [string, string, string?][] = [
     [t("claim.id"), product.id],

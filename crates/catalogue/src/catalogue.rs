@@ -35,6 +35,9 @@ pub struct Settings {
     pub detection: Option<bool>,
     /// Days that feedback is kept; `None` is 365.
     pub retention_days: Option<u32>,
+    /// What shoppers do with results may be told: `Some(true)` lets Twinset's own pages ask and tell, `Some(false)` takes it
+    /// from nobody; `None`: from whoever sends it, and no page does.
+    pub feedback: Option<bool>,
     /// Changes of what is there must say what they change (`if-match`).
     pub require_if_match: bool,
     /// Share of the nearest pictures that the index should find, 0.5 to 0.999; the engine's choice if not said.

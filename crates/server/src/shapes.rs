@@ -4,8 +4,8 @@
 //! test compares the two.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use twinset_catalogue::{Place, Product, Settings};
+use std::collections::{BTreeMap, HashMap};
+use twinset_catalogue::{Finding, Place, Product, Settings};
 use twinset_engine::{Embedded, GarmentSeen, Hit, Match, SearchAnswer, Verdict};
 use twinset_photo::Rect;
 use utoipa::ToSchema;
@@ -349,6 +349,25 @@ impl From<Embedded> for EmbedAnswer {
     }
 }
 
+/// A claim of the seller that an audit doubts, and nobody has called right.
+#[derive(Clone, Serialize, ToSchema)]
+pub(crate) struct DoubtShape {
+    /// The member of the product that claims it.
+    #[schema(example = "color")]
+    field: String,
+    /// What is seen instead, likeliest first.
+    seen: Vec<String>,
+}
+
+impl From<Finding> for DoubtShape {
+    fn from(finding: Finding) -> Self {
+        Self { field: finding.field, seen: finding.seen.into_iter().map(|(name, _)| name).collect() }
+    }
+}
+
+/// Doubts by product.
+pub(crate) type Doubts = HashMap<String, Vec<DoubtShape>>;
+
 /// One result.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SearchResult {
@@ -370,6 +389,9 @@ pub(crate) struct SearchResult {
     /// Other products that show the same picture, folded into this result.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     copies: Vec<String>,
+    /// Claims that do not fit what is seen; told with `explain: parts`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    doubts: Vec<DoubtShape>,
 }
 
 /// A value with the number of results that claim it.
@@ -395,6 +417,8 @@ pub(crate) struct TookMs {
 pub(crate) struct SearchReply {
     /// Names this search in feedback.
     id: String,
+    /// The operator wants to know what shoppers do with the results: a page may tell what is clicked, and ask.
+    feedback: bool,
     /// Changes up to this number were seen.
     snapshot: u64,
     /// Hash of the model.
@@ -417,21 +441,28 @@ pub(crate) struct SearchReply {
     next_offset: Option<usize>,
 }
 
+/// What is told beside an answer of the engine.
+pub(crate) struct Beside {
+    /// Results skipped.
+    pub(crate) offset: usize,
+    /// Where the shopper is, if that was told.
+    pub(crate) here: Option<Place>,
+    /// Regions told.
+    pub(crate) regions: usize,
+    pub(crate) doubts: Doubts,
+    pub(crate) feedback: bool,
+}
+
 impl SearchReply {
-    /// `here`: where the shopper is, if that was told; `most`: regions told.
-    pub(crate) fn new(
-        id: String,
-        answer: SearchAnswer,
-        offset: usize,
-        here: Option<Place>,
-        most: usize,
-    ) -> Self {
+    pub(crate) fn new(id: String, answer: SearchAnswer, beside: Beside) -> Self {
+        let Beside { offset, here, regions: most, mut doubts, feedback } = beside;
         let (width, height) = (answer.width, answer.height);
         let (regions, searched_region) = regions(&answer.garments, answer.chosen, (width, height), most);
         let next_offset = answer.more.then_some(offset + answer.hits.len());
         let timing = answer.timing;
         Self {
             id,
+            feedback,
             snapshot: answer.seq,
             model: answer.model,
             took_ms: TookMs {
@@ -446,7 +477,14 @@ impl SearchReply {
             searched_region,
             searched_box: BoxShape::new(answer.query_rect, width, height),
             kind: answer.query_category,
-            results: answer.hits.into_iter().map(|hit| result(hit, width, height, here)).collect(),
+            results: answer
+                .hits
+                .into_iter()
+                .map(|hit| {
+                    let doubts = doubts.remove(&hit.product.id).unwrap_or_default();
+                    result(hit, width, height, here, doubts)
+                })
+                .collect(),
             facets: answer
                 .facets
                 .into_iter()
@@ -459,7 +497,7 @@ impl SearchReply {
     }
 }
 
-fn result(hit: Hit, width: u32, height: u32, here: Option<Place>) -> SearchResult {
+fn result(hit: Hit, width: u32, height: u32, here: Option<Place>, doubts: Vec<DoubtShape>) -> SearchResult {
     let distance = here.zip(hit.product.place).map(|(here, there)| here.distance_km(there));
     let part = |part: &twinset_engine::Part| MatchedPart {
         query: BoxShape::new(part.query, width, height),
@@ -482,6 +520,7 @@ fn result(hit: Hit, width: u32, height: u32, here: Option<Place>) -> SearchResul
         variants: hit.variants,
         distance_km: distance.map(|km| (km * 1000.0).round() / 1000.0),
         copies: hit.copies,
+        doubts,
         product: hit.product,
     }
 }
@@ -526,6 +565,9 @@ pub(crate) struct SettingsSchema {
     detection: Option<bool>,
     /// Days that feedback is kept; left out: 365.
     retention_days: Option<u32>,
+    /// `true`: the search page and the widget tell what shoppers click and ask whether results are good; `false`: feedback
+    /// is taken from nobody; left out: from whoever sends it, and no page does.
+    feedback: Option<bool>,
     /// Changes of what is there need `if-match`, else 428.
     require_if_match: Option<bool>,
     /// Share of the nearest pictures that searches should find, 0.5 to 0.999; 0.98 if not said.

@@ -2,7 +2,7 @@
 import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { picturePath, search, tellJudgement, type Answer, type Product, type Result } from "../api";
 import { Img } from "../img";
-import type { ProductList } from "../schema";
+import type { Evaluation as Evaluated, ProductList } from "../schema";
 import { number, percent } from "../speech";
 import type { PageProps } from "./admin";
 import { asProblem, at, get, send, isOffered, useAsked } from "./ask";
@@ -20,13 +20,13 @@ interface Report {
   by_view?: Groups; by_category?: Groups; baselines?: Record<string, { recall?: Record<string, Measured> }>; worst?: Missed[];
 }
 interface Missed { product: string; image: string; rank: number | null; first: { product: string; image: string } | null }
-interface Evaluation { id: string; catalogue: string; model: string; at: string; report: Report }
+type Made = Omit<Evaluated, "report"> & { report: Report };
 
 const bar = (name: string, of: Measured | undefined): Bar[] => (of === undefined ? [] : [{ name, value: of[0], low: of[1], high: of[2] }]);
 const share = (value: number) => percent(value, 1);
 
 export function Evaluation({ catalogue, say }: PageProps) {
-  const evaluations = useAsked<{ items: Evaluation[] }>(`/v1/evaluations?catalogue=${encodeURIComponent(catalogue)}`, 10_000);
+  const evaluations = useAsked<{ items: Made[] }>(`/v1/evaluations?catalogue=${encodeURIComponent(catalogue)}`, 10_000);
   const [job, setJob] = useState<Job>();
   const start = () => void send<Job>("POST", "/v1/evaluations", { catalogue }).then((made) => { if (made?.state) setJob(made); evaluations.reload(); }, (reason) => say({ text: asProblem(reason).detail }));
   return (

@@ -1,6 +1,7 @@
 /** Feeds: where products come from, and what became of each run, step by step. */
 import { useRef, useState } from "preact/hooks";
 import { call, type Problem } from "../api";
+import type { JobList, RunShape, SourceSettings, SourceShape } from "../schema";
 import { number } from "../speech";
 import type { PageProps } from "./admin";
 import { asProblem, at, isOffered, send, useAsked } from "./ask";
@@ -15,16 +16,15 @@ interface Report {
   pictures?: Record<string, number>; findings?: Record<string, FindingGroup>; failed_pictures?: { product: string; url: string; reason: string }[];
   approval?: { gone: number; of: number; reason: string } | null; error?: string | null;
 }
-interface Settings { url?: string; every_minutes?: number; paused?: boolean; delete_missing?: string; [other: string]: unknown }
-interface Run { run: number; state: string; started_at: string; ended_at?: string | null; report?: Report | null }
-interface Source { name: string; settings: Settings; runs: Run[] }
+type Run = Omit<RunShape, "report"> & { report?: Report | null };
+type Source = Omit<SourceShape, "runs"> & { runs: Run[] };
 
 const STEPS = ["fetch", "parse", "pictures", "publish"] as const;
 
 export function Feeds({ catalogue, say }: PageProps) {
   const path = `${at(catalogue)}/sources`;
   const sources = useAsked<{ items: Source[] }>(path, 5000);
-  const jobs = useAsked<{ items: Job[] }>(`/v1/jobs?catalogue=${encodeURIComponent(catalogue)}&limit=100`, 5000);
+  const jobs = useAsked<JobList>(`/v1/jobs?catalogue=${encodeURIComponent(catalogue)}&limit=100`, 5000);
   const [making, setMaking] = useState(false);
   const [watched, setWatched] = useState<Job>();
   const [removing, setRemoving] = useState<Source>();
@@ -72,7 +72,7 @@ export function Feeds({ catalogue, say }: PageProps) {
                           : settings.url
                             ? <><button class="button small" onClick={() => run(name, {})}>{t("run")}{named}</button><button class="button small" onClick={() => run(name, { dry_run: true })}>{t("dry.run")}{named}</button></>
                             : <button class="button small" onClick={() => { upload.current = name; chooser.current?.click(); }}>{t("upload")}{named}</button>}
-                        {settings.every_minutes !== undefined && <button class="button small" onClick={() => pause(source)}>{t(settings.paused ? "resume" : "pause")}{named}</button>}
+                        {settings.every_minutes != null && <button class="button small" onClick={() => pause(source)}>{t(settings.paused ? "resume" : "pause")}{named}</button>}
                         <button class="button small danger" onClick={() => setRemoving(source)}>{t("remove")}{named}</button>
                       </span>
                     );
@@ -125,7 +125,7 @@ function RunPanel({ job: first, say, onAnswer }: { job: Job; say: PageProps["say
         </div>
       )}
       {job.problem && <p class="trouble"><strong>{job.problem.title ?? job.problem.code}</strong> {job.problem.detail}</p>}
-      <Told name={job.id} report={{ ...report, counts: job.counts ?? report.counts }} />
+      <Told name={job.id} report={{ ...report, counts: job.counts as Record<string, number> }} />
     </Panel>
   );
 }
@@ -169,7 +169,7 @@ function NewSource({ of, onDone, onClose }: { of: (name: string) => string; onDo
     event.preventDefault();
     const form = new FormData(event.currentTarget as HTMLFormElement);
     const text = (name: string) => String(form.get(name) ?? "").trim();
-    const settings: Settings = { delete_missing: text("missing"), ...(text("url") ? { url: text("url") } : {}), ...(text("every") ? { every_minutes: Number(text("every")) } : {}), ...(text("currency") ? { currency: text("currency").toUpperCase() } : {}) };
+    const settings: SourceSettings = { delete_missing: text("missing") as SourceSettings["delete_missing"], ...(text("url") ? { url: text("url") } : {}), ...(text("every") ? { every_minutes: Number(text("every")) } : {}), ...(text("currency") ? { currency: text("currency").toUpperCase() } : {}) };
     send("PUT", of(text("name")), settings).then(onDone, (reason) => setProblem(asProblem(reason)));
   };
   return (

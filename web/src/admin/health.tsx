@@ -1,5 +1,6 @@
 /** Index health: how far it is, how well it finds, and what can be done about it. */
 import { useCallback, useEffect, useState } from "preact/hooks";
+import type { IndexShape, Times } from "../schema";
 import { number, percent } from "../speech";
 import type { PageProps } from "./admin";
 import { asProblem, at, get, send, useAsked } from "./ask";
@@ -9,16 +10,11 @@ import { pick, readMetrics, sum, type Reading } from "./metrics";
 import { bytes, duration, plural, t, word } from "./words";
 import type { Problem } from "../api";
 
-interface Times { count: number; p50_ms: number; p99_ms: number }
-interface Recall { filter: string; queries: number; value: number; low: number; high: number; ms: number; effort: number }
-interface Status {
-  state: string; change: number; snapshot: number; saved: number; items: number; kind: string; memory_bytes: number; file_bytes: number; model: string; quarantined: number; trouble: boolean;
-  pictures: { computed: number; reused: number; unreadable: number; damaged: number }; searchable: Times; gone: Times; recall: Recall[]; snapshots: { file: string; at: string; bytes: number }[];
-}
+/** The result of a check. */
 interface Verdict { sound: boolean; missing: number; extra: number; wrong: number }
 
-const read = async (path: string): Promise<{ status: Status; reading: Reading }> => {
-  const [status, reading] = await Promise.all([get<Status>(path), readMetrics("/metrics")]);
+const read = async (path: string): Promise<{ status: IndexShape; reading: Reading }> => {
+  const [status, reading] = await Promise.all([get<IndexShape>(path), readMetrics("/metrics")]);
   return { status, reading };
 };
 

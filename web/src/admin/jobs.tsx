@@ -1,29 +1,21 @@
 /** Jobs and log: everything that runs or ran, who started it and how it ended. */
 import { useEffect, useState } from "preact/hooks";
+import type { DeedList, Job, JobList } from "../schema";
 import { number } from "../speech";
 import type { PageProps } from "./admin";
 import { asProblem, listen, send, useAsked } from "./ask";
 import { Bar, Confirm, DataTable, Panel, Shown, State, When } from "./bits";
 import { duration, t, word } from "./words";
 
-export interface Progress { done: number; total?: number | null; unit?: string; stage?: string | null; eta_ms?: number | null }
-export interface Job {
-  id: string; kind: string; state: string; catalogue?: string | null; source?: string | null; by?: string | null;
-  progress?: Progress | null; counts?: Record<string, number> | null; result?: unknown; problem?: { code?: string; title?: string; detail?: string } | null;
-  created_at?: string; ended_at?: string | null;
-}
+export type { Job };
 
-/** A request that changed something. */
-interface Deed { id: number; at: string; by?: string | null; method: string; path: string; status: number; request: string }
-
-const OVER = new Set(["needs_approval", "succeeded", "failed", "cancelled"]);
+const OVER = new Set<Job["state"]>(["needs_approval", "succeeded", "failed", "cancelled"]);
 export const isOver = ({ state }: Job): boolean => OVER.has(state);
 
 export const Progressing = ({ job: { progress, state, id, created_at } }: { job: Job }) => {
-  if (!progress) return <>–</>;
   const { done, total, unit, eta_ms } = progress;
-  const seconds = created_at ? (Date.now() - Date.parse(created_at)) / 1000 : 0;
-  const named = word(`unit.${unit}`, unit ?? "");
+  const seconds = (Date.now() - Date.parse(created_at)) / 1000;
+  const named = word(`unit.${unit}`, unit);
   return (
     <div class="progressing">
       {!OVER.has(state) && <Bar done={done} total={total} label={id} />}
@@ -59,8 +51,8 @@ export function JobLine({ job: { state, progress, problem }, what }: { job: Job;
   const works = !OVER.has(state);
   return (
     <div class="job" role="status">
-      <p><strong>{what}</strong> <State of={state} /> {works && progress?.stage && <span class="quiet">{word(`stage.${progress.stage}`, progress.stage)}</span>}</p>
-      {works && progress && <div class="progressing"><Bar done={progress.done} total={progress.total} label={what} />{progress.total ? <span>{number(progress.done)} / {number(progress.total)}</span> : null}</div>}
+      <p><strong>{what}</strong> <State of={state} /> {works && progress.stage && <span class="quiet">{word(`stage.${progress.stage}`, progress.stage)}</span>}</p>
+      {works && <div class="progressing"><Bar done={progress.done} total={progress.total} label={what} />{progress.total ? <span>{number(progress.done)} / {number(progress.total)}</span> : null}</div>}
       {problem && <p class="trouble">{problem.detail ?? problem.title}</p>}
     </div>
   );
@@ -85,7 +77,7 @@ export function JobButtons({ job, changed, say }: { job: Job; changed: () => voi
 
 export function JobDetail({ job: first, changed, say }: { job: Job; changed: () => void; say: PageProps["say"] }) {
   const job = useJob(first, changed);
-  const counts = Object.entries(job.counts ?? {}).filter(([, count]) => typeof count === "number");
+  const counts = Object.entries(job.counts).filter((one): one is [string, number] => typeof one[1] === "number");
   return (
     <div class="job">
       <Progressing job={job} />
@@ -98,8 +90,8 @@ export function JobDetail({ job: first, changed, say }: { job: Job; changed: () 
 }
 
 export function Jobs({ say }: PageProps) {
-  const jobs = useAsked<{ items: Job[] }>("/v1/jobs?limit=200", 5000);
-  const log = useAsked<{ items: Deed[]; next?: string | null }>("/v1/log?limit=200", 10_000);
+  const jobs = useAsked<JobList>("/v1/jobs?limit=200", 5000);
+  const log = useAsked<DeedList>("/v1/log?limit=200", 10_000);
   const [states, setStates] = useState("");
   return (
     <>
@@ -122,7 +114,7 @@ export function Jobs({ say }: PageProps) {
               { name: "catalogue", head: t("catalogue"), sort: ({ catalogue }) => catalogue ?? "", cell: ({ catalogue, source }) => [catalogue, source].filter(Boolean).join(" · ") || "–" },
               { name: "progress", head: t("progress"), cell: (job) => <Progressing job={job} /> },
               { name: "by", head: t("started.by"), sort: ({ by }) => by ?? "", cell: ({ by }) => by ?? "–" },
-              { name: "created", head: t("time"), sort: ({ created_at }) => created_at ?? "", cell: ({ created_at }) => <When at={created_at} /> },
+              { name: "created", head: t("time"), sort: ({ created_at }) => created_at, cell: ({ created_at }) => <When at={created_at} /> },
             ]}
           />
         )}

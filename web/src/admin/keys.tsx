@@ -5,21 +5,16 @@ import { asProblem, send, isOffered, useAsked } from "./ask";
 import { Confirm, DataTable, Panel, Shown, Wanting, When } from "./bits";
 import type { Problem } from "../api";
 import { t, word } from "./words";
+import type { ConfigShape, KeyList, KeyShape, MadeKeyShape } from "../schema";
 import { number } from "../speech";
 
-interface Rate { requests: number; window_s: number }
-interface ApiKey {
-  id: string; name: string; rights: string[]; catalogues: string[]; origins: string[]; rate?: Rate | null; public: boolean; anonymous: boolean;
-  created_at?: string; created_at_ms?: number; revoked_at?: string | null; revoked_at_ms?: number | null;
-}
 const RIGHTS = ["search", "read", "write", "admin"] as const;
-const revoked = ({ revoked_at, revoked_at_ms }: ApiKey) => revoked_at ?? revoked_at_ms;
 
 export function Keys({ all, say }: PageProps) {
-  const keys = useAsked<{ items: ApiKey[] }>("/v1/keys");
+  const keys = useAsked<KeyList>("/v1/keys");
   const [making, setMaking] = useState(false);
   const [made, setMade] = useState<string>();
-  const [asking, setAsking] = useState<ApiKey>();
+  const [asking, setAsking] = useState<KeyShape>();
   const copy = (token: string) => void navigator.clipboard.writeText(token).then(() => say({ text: t("copied") }), () => say({ text: t("copy.failed") }));
   return (
     <>
@@ -39,13 +34,13 @@ export function Keys({ all, say }: PageProps) {
               caption={t("keys")} rows={items} id={({ id }) => id} empty={t("keys.none")}
               columns={[
                 { name: "id", head: t("id"), sort: ({ id }) => id, cell: ({ id }) => <code>{id}</code> },
-                { name: "name", head: t("name"), sort: ({ name }) => name, cell: ({ name, public: open, anonymous }) => <>{name || "–"} {anonymous ? <span class="tag">{t("keys.anonymous")}</span> : open && <span class="tag">{t("keys.public")}</span>}</> },
+                { name: "name", head: t("name"), sort: ({ name }) => name ?? "", cell: ({ name, public: open, anonymous }) => <>{name || "–"} {anonymous ? <span class="tag">{t("keys.anonymous")}</span> : open && <span class="tag">{t("keys.public")}</span>}</> },
                 { name: "rights", head: t("keys.rights"), cell: ({ rights }) => rights.map((right) => word(`right.${right}`, right)).join(", ") },
-                { name: "catalogues", head: t("catalogue"), cell: ({ catalogues }) => catalogues.join(", ") || t("all") },
-                { name: "origins", head: t("keys.origins"), cell: ({ origins }) => origins.join(", ") || t("keys.here") },
+                { name: "catalogues", head: t("catalogue"), cell: ({ catalogues }) => catalogues?.join(", ") || t("all") },
+                { name: "origins", head: t("keys.origins"), cell: ({ origins }) => origins?.join(", ") || t("keys.here") },
                 { name: "rate", head: t("keys.rate"), right: true, cell: ({ rate }) => (rate ? t("keys.per", { n: rate.requests, s: rate.window_s }) : t("keys.unlimited")) },
-                { name: "created", head: t("created"), sort: ({ created_at, created_at_ms }) => created_at ?? created_at_ms ?? "", cell: ({ created_at, created_at_ms }) => <When at={created_at ?? created_at_ms} /> },
-                { name: "act", head: t("state"), cell: (key) => (revoked(key) ? <span class="quiet">{t("keys.revoked")} <When at={revoked(key)} /></span> : <button class="button small danger" onClick={() => setAsking(key)}>{t("keys.revoke")}<span class="sr"> {key.id}</span></button>) },
+                { name: "created", head: t("created"), sort: ({ created_at }) => created_at, cell: ({ created_at }) => <When at={created_at} /> },
+                { name: "act", head: t("state"), cell: (key) => (key.revoked_at ? <span class="quiet">{t("keys.revoked")} <When at={key.revoked_at} /></span> : <button class="button small danger" onClick={() => setAsking(key)}>{t("keys.revoke")}<span class="sr"> {key.id}</span></button>) },
               ]}
             />
           )}
@@ -70,7 +65,7 @@ function NewKey({ all, onMade, onClose }: { all: string[]; onMade: (token: strin
     const form = new FormData(event.currentTarget as HTMLFormElement);
     const lines = (name: string) => String(form.get(name) ?? "").split(/[\s,]+/).filter(Boolean);
     const [requests, window_s] = [Number(form.get("requests")), Number(form.get("window")) || 60];
-    send<{ token: string }>("POST", "/v1/keys", {
+    send<MadeKeyShape>("POST", "/v1/keys", {
       name: String(form.get("name") ?? ""),
       rights: kind === "private" ? form.getAll("right") : ["search"],
       catalogues: form.getAll("catalogue"),
@@ -99,11 +94,9 @@ function NewKey({ all, onMade, onClose }: { all: string[]; onMade: (token: strin
   );
 }
 
-interface Setting { name: string; value: unknown; source: string }
-
 /** As the server read it, with where each value came from. */
 function Config() {
-  const config = useAsked<{ items: Setting[] }>("/v1/config");
+  const config = useAsked<ConfigShape>("/v1/config");
   return (
     <Panel title={t("config")} note={t("config.note")}>
       <Shown of={config} what={t("config")}>

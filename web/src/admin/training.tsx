@@ -1,5 +1,6 @@
 /** Training: runs with their curves, models with their cards, and the swap from one to another. */
 import { useState } from "preact/hooks";
+import type { ModelList, ModelShape, Run as Trained } from "../schema";
 import { number, percent } from "../speech";
 import type { PageProps } from "./admin";
 import { asProblem, isOffered, send, useAsked } from "./ask";
@@ -8,25 +9,22 @@ import { Lines, type Series } from "./chart";
 import { JobDetail, JobLine, type Job } from "./jobs";
 import { t, word } from "./words";
 
-interface Model { name: string; kind: string; hash: string; shipped: boolean; used_by: string[]; quality?: Record<string, unknown> | null }
 interface Marks { recall_1: number; recall_10: number; mrr: number }
 interface Contest { products: number; questions: number; old: Marks; new: Marks; mrr_gain: [number, number, number] }
-interface Models { items: Model[]; promotions?: Record<string, Job> }
-
 interface Point { step: number; loss?: number; [name: string]: number | undefined }
 interface Gain { before: number; after: number; queries: number; won: number; lost: number }
-interface Run { id: string; state: string; step: number; steps: number; program?: string | null; data?: string | null; machine?: string | null; model?: string | null; gain?: Gain | null; history: Point[] }
+type Run = Omit<Trained, "gain" | "history"> & { gain?: Gain | null; history: Point[] };
 
 export function Training({ catalogue, say }: PageProps) {
-  const models = useAsked<Models>("/v1/models", 3000);
+  const models = useAsked<ModelList>("/v1/models", 3000);
   const runs = useAsked<{ items: Run[] }>("/v1/runs", 5000);
   const [job, setJob] = useState<Job>();
-  const [asking, setAsking] = useState<Model | "rollback" | "train">();
+  const [asking, setAsking] = useState<ModelShape | "rollback" | "train">();
   const [force, setForce] = useState(false);
   const [compared, setCompared] = useState<string[]>([]);
   const train = () => send<Job>("POST", "/v1/runs", { catalogue }).then((made) => { setJob(made); runs.reload(); }, (reason) => { throw asProblem(reason); });
   const swap = (path: string, body: unknown) => send("POST", `/v1/models/${path}`, body).then(() => { say({ text: t("started") }); models.reload(); }, (reason) => { throw asProblem(reason); });
-  const latest = models.value?.promotions?.[catalogue];
+  const latest = models.value?.promotions[catalogue];
   const contest = (latest?.result as { contest?: Contest; in_use?: boolean } | undefined)?.contest;
   return (
     <>

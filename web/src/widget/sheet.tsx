@@ -50,7 +50,7 @@ const emit = (host: HTMLElement, name: string, detail: unknown, cancelable = fal
 const select = (host: HTMLElement, catalogue: string, answer: Answer | null) => (result: Result): boolean => {
   const { id, link } = result.product;
   const rank = (answer?.results.findIndex((one) => one.product.id === id) ?? -1) + 1;
-  if (answer?.id && rank) tellFeedback(catalogue, answer, result, rank, "click").catch(() => undefined);
+  if (answer?.feedback && rank) tellFeedback(catalogue, answer, result, rank, "click").catch(() => undefined);
   return emit(host, "select", { id, link: link ?? null }, true);
 };
 

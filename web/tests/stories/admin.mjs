@@ -94,6 +94,46 @@ export function adminStories(shop) {
     assert.deepEqual(back.images.map(({ name, picture }) => [name, Boolean(picture)]), product.images.map(({ name }) => [name, true]));
   });
 
+  story("data quality: an audit of this server leaves its numbers", "quality", async ({ page, open }) => {
+    await open();
+    await page.getByRole("button", { name: "Audit now" }).click();
+    await page.getByRole("table", { name: "Audits" }).getByRole("row", { name: /40/ }).first().waitFor();
+    await page.locator("figure.chart", { hasText: "Findings over time" }).waitFor();
+    // What it found is told in the server's own form.
+    const { items } = await (await fetch(`${shop.server.base}/v1/catalogues/${shop.photo.catalogue}/findings?limit=500`)).json();
+    const told = items.find(({ seen }) => seen.length > 0);
+    if (told) await page.getByText(new RegExp(`${told.seen[0][0]} \\d+%`)).first().waitFor();
+    await accessible(page, "audited");
+    await shoot(page, "admin-quality-trend-1440");
+  });
+
+  story("hide a product, find it among the hidden ones, bring it back, and have it looked at again", "catalogue", async ({ page, open }) => {
+    const { catalogue } = shop.photo;
+    const { items } = await (await fetch(`${shop.server.base}/v1/catalogues/${catalogue}/products?limit=40`)).json();
+    const product = items.filter(({ images }) => images?.length)[7];
+    const found = async () => {
+      const search = await fetch(`${shop.server.base}/v1/catalogues/${catalogue}/search`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ image: { product: product.id }, limit: 100 }) });
+      return (await search.json()).results.some((one) => one.product.id === product.id);
+    };
+    await page.goto(`${shop.server.base}/admin/catalogue/${encodeURIComponent(product.id)}`);
+    await page.getByRole("button", { name: "Hide from searches" }).click();
+    await page.getByText(`${product.id} is hidden from searches.`).waitFor();
+    await page.getByText(/hidden since/).waitFor();
+    await accessible(page, "hidden");
+    assert.equal(await found(), false);
+    await open();
+    await page.getByLabel("Only hidden ones").check();
+    await page.getByRole("link", { name: product.id }).click();
+    await page.getByRole("button", { name: "Show in searches" }).click();
+    await page.getByText(`${product.id} is found again.`).waitFor();
+    await page.getByText(/· searchable ·/).waitFor();
+    assert.equal(await found(), true);
+    await page.getByRole("button", { name: "Look at its pictures again" }).click();
+    await page.getByText(new RegExp(`${product.id} (was|is being) looked at again`)).waitFor();
+    await page.getByText(/· searchable ·/).waitFor();
+    await shoot(page, "admin-product-status-1440");
+  });
+
   story("a server with keys asks for one, and keeps it in this tab only", "", async ({ page, open }) => {
     await page.route("**/v1/catalogues", (route) => (route.request().headers().authorization === "Bearer tw_right" ? route.continue() : route.fulfill({ status: 401, json: { code: "unauthorized", title: "a key is needed", status: 401 } })));
     await open();
@@ -140,17 +180,23 @@ export function adminStories(shop) {
 
   story("data quality: one finding, then all of a kind; a decision can be taken back", "quality", async ({ page, given, open }) => {
     const { product, catalogue } = shop.photo;
-    const items = [1, 2, 3].map((n) => ({ id: `f${n}`, product: product.id, kind: n === 3 ? "category" : "colour", field: "color", probability: 0.9, claimed: ["red"], seen: [{ value: "blue", probability: 0.8 }], image: product.images[0].name, witnesses: [], decision: null }));
+    const items = [1, 2, 3].map((n) => ({ id: `f${n}`, product: product.id, kind: n === 3 ? "category" : "colour", field: "color", probability: 0.9, claimed: ["red"], seen: [["blue", 0.8]], image: product.images[0].name, witnesses: [] }));
+    const audits = [3, 2].map((n) => ({ at: `2026-01-0${n}T00:00:00.000Z`, products: 40, kinds: { colour: { found: n, open: 1 }, category: { found: 1, open: 1 } } }));
     const told = [];
-    await given(`**/v1/catalogues/${catalogue}/findings?*`, () => ({ items, next: null }));
+    await given(`**/v1/catalogues/${catalogue}/findings?*`, () => ({ items }));
+    await given(`**/v1/catalogues/${catalogue}/audits?*`, { items: audits, next: null });
     await page.route("**/findings/*", (route) => {
       const [id, { decision }] = [route.request().url().split("/").pop(), route.request().postDataJSON()];
       told.push([id, decision]);
-      items.find((one) => one.id === id).decision = decision;
+      const one = items.find((one) => one.id === id);
+      one.decision = decision ? { accepted: decision === "accepted" } : undefined;
       return route.fulfill({ status: 204 });
     });
     await open();
     await page.getByText("blue 80%").first().waitFor();
+    await page.getByRole("table", { name: "Audits" }).getByRole("row", { name: /40 4 2/ }).waitFor();
+    await page.locator("figure.chart", { hasText: "Findings over time" }).locator("summary").click();
+    await page.getByRole("table", { name: "Findings over time" }).getByRole("row", { name: /4 2$/ }).waitFor();
     await accessible(page, "findings");
     await shoot(page, "admin-quality-findings-1440");
     await page.getByRole("button", { name: /The claim is right/ }).first().click();
@@ -163,11 +209,11 @@ export function adminStories(shop) {
     await page.getByRole("dialog").getByText("2 findings are marked as right").waitFor();
     await page.getByRole("dialog").getByRole("button", { name: "Accept 2" }).click();
     await page.getByText("2 decided.").waitFor();
-    assert.deepEqual(told, [["f1", "rejected"], ["f1", null], ["f1", "accepted"], ["f2", "accepted"]]);
+    assert.deepEqual(told, [["f1", "dismissed"], ["f1", null], ["f1", "accepted"], ["f2", "accepted"]]);
   });
 
   story("a feed runs: the steps move by events, its findings are grouped, too many removals are asked about", "feeds", async ({ page, given, open }) => {
-    const job = { id: "j1", kind: "sync", catalogue: shop.photo.catalogue, source: "shop", state: "running", progress: { done: 120, total: 400, unit: "pictures", eta_ms: 9000 }, counts: { seen: 400, new: 7 }, created_at: new Date().toISOString() };
+    const job = { id: "j1", kind: "sync", catalogue: shop.photo.catalogue, source: "shop", state: "running", progress: { done: 120, total: 400, unit: "pictures", stage: "pictures", eta_ms: 9000 }, counts: { seen: 400, new: 7 }, created_at: new Date().toISOString() };
     const findings = { price: { count: 2, rows: [4, 9], example: { kind: "price", row: 4, id: "x", detail: "'free' is no price" } } };
     const done = { ...job, state: "needs_approval", counts: { seen: 400, new: 12, unchanged: 380 }, result: { findings, approval: { gone: 90, of: 200, reason: "too many" } } };
     const asked = [];

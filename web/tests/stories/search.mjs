@@ -546,13 +546,13 @@ export function searchStories(shop) {
     await shoot(page, "why-sellers-1280");
   });
 
-  story("thumbs where the server takes feedback; none where it does not", async (page) => {
-    await altered(page, (answer) => { delete answer.id; });
+  story("thumbs where the operator wants to know; none where he does not", async (page) => {
+    await altered(page, (answer) => { answer.feedback = false; });
     await start(page);
     assert.equal(await page.locator(".thumb").count(), 0);
     await page.unroute("**/search");
     const told = [];
-    await altered(page, (answer) => { answer.id = "01SEARCH"; });
+    await altered(page, (answer) => { answer.id = "01SEARCH"; answer.feedback = true; });
     await page.route("**/feedback", (route) => { told.push(route.request().postDataJSON()); return route.fulfill({ status: 202, json: { accepted: 1 } }); });
     await page.getByRole("button", { name: "Whole photo" }).click();
     await found(page);

@@ -15,7 +15,9 @@ use serde_json::json;
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::{Arc, mpsc};
-use twinset_catalogue::{Availability, CatalogueName, Condition, Image, Money, Product, ProductPut, Role};
+use twinset_catalogue::{
+    Availability, CatalogueName, Condition, Image, Money, Product, ProductPut, Role, Settings,
+};
 use twinset_engine::{Engine, Goal, Shop};
 use twinset_photo::worker::{PoolSettings, this_exe};
 use twinset_server::{ExamplePhoto, Origin, ServerOptions, serve_on};
@@ -32,6 +34,8 @@ pub(crate) fn run(args: &Demo, ui: &Ui) -> anyhow::Result<Done> {
     let home = folder.path().to_path_buf();
     let engine = Arc::new(Engine::open(&home, walled(0, PoolSettings::default())?)?);
     let shop = engine.open_or_create(&CatalogueName::parse(CATALOGUE)?)?;
+    // Whoever tries the demo sees all that the page can do.
+    shop.catalogue().set_settings(Settings { feedback: Some(true), ..shop.catalogue().settings() })?;
     let runtime = tokio::runtime::Runtime::new().context("no threads to be had")?;
     let listener = runtime.block_on(async {
         let usual = SocketAddr::from(([127, 0, 0, 1], 7878));

@@ -75,6 +75,11 @@ pub(crate) async fn send(
     let state = app.clone();
     let work = move || {
         let shop = state.shop(&catalogue)?;
+        if shop.catalogue().settings().feedback == Some(false) {
+            return Err(super::unsupported(
+                "this catalogue takes no feedback; its setting `feedback` says so",
+            ));
+        }
         let asked = |event: Event| {
             let asked = state.searches.of(&event.search, shop.name().as_str());
             (event, asked)

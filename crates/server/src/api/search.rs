@@ -6,7 +6,8 @@ use crate::guard::new_id;
 use crate::problem::{INVALID_VALUE, PICTURE_TOO_LARGE, Problem, ProblemBody};
 use crate::receive::{Params, body, form, is_json, is_picture, json, kind, wrong_kind};
 use crate::shapes::{
-    Detect, DetectAnswer, EXAMPLE_PHOTO, Explain, GroupBy, ImageRef, Near, SearchQuery, SearchReply, regions,
+    Beside, Detect, DetectAnswer, DoubtShape, Doubts, EXAMPLE_PHOTO, Explain, GroupBy, ImageRef, Near,
+    SearchQuery, SearchReply, regions,
 };
 use crate::state::App;
 use axum::body::Bytes;
@@ -16,8 +17,8 @@ use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use std::time::{Duration, Instant};
-use twinset_catalogue::{Filter, Place};
-use twinset_engine::{QueryImage, Region, SearchRequest};
+use twinset_catalogue::{Decision, Filter, Finding, FindingFilter, Place};
+use twinset_engine::{QueryImage, Region, SearchAnswer, SearchRequest, Shop};
 use twinset_photo::{PictureHash, Rect};
 use utoipa::IntoParams;
 
@@ -151,9 +152,11 @@ pub(crate) async fn run(
         if said.is_none() && shop.catalogue().settings().detection == Some(false) {
             asked.detect = false;
         }
-        Ok(shop.search(&asked)?)
+        let answer = shop.search(&asked)?;
+        let doubts = if asked.explain { doubts(&shop, &answer)? } else { Doubts::default() };
+        Ok((answer, doubts, shop.catalogue().settings().feedback == Some(true)))
     });
-    let answer = answer.await?;
+    let (answer, doubts, feedback) = answer.await?;
     let timing = answer.timing;
     for (stage, took_ms) in [
         ("decode", timing.decode),
@@ -171,7 +174,24 @@ pub(crate) async fn run(
     }
     let id = new_id();
     app.searches.remember(&id, Asked { catalogue: name, product: of, photo, shown: found });
-    Ok(SearchReply::new(id, answer, offset, here, app.options.max_regions))
+    let regions = app.options.max_regions;
+    Ok(SearchReply::new(id, answer, Beside { offset, here, regions, doubts, feedback }))
+}
+
+/// What an audit doubts of the products found; what a person called right is no doubt.
+fn doubts(shop: &Shop, answer: &SearchAnswer) -> Result<Doubts, Problem> {
+    const A_PRODUCT: usize = 20;
+    let mut doubts = Doubts::new();
+    for hit in &answer.hits {
+        let about = FindingFilter { product: Some(hit.product.id.clone()), ..FindingFilter::default() };
+        let found = shop.catalogue().findings(&about, None, A_PRODUCT)?;
+        let stands = |(finding, decision): (Finding, Option<Decision>)| {
+            let claim = finding.field != "images" && decision.is_none_or(|decision| decision.accepted);
+            claim.then(|| DoubtShape::from(finding))
+        };
+        doubts.insert(hit.product.id.clone(), found.into_iter().filter_map(stands).collect());
+    }
+    Ok(doubts)
 }
 
 /// Answers a search again, exactly, and notes how many of the first ten the index had found.

@@ -1,4 +1,4 @@
-use crate::house::House;
+use crate::house::{House, picture};
 use axum::http::Method;
 use serde_json::{Value, json};
 
@@ -39,6 +39,21 @@ async fn a_click_on_a_result_comes_out_as_the_trainer_reads_it() {
     house.delete("/v1/catalogues/main").await.ok(204);
     house.put("/v1/catalogues/main", "").await.ok(201);
     assert!(house.get(at).await.ok(200).lines().is_empty());
+    // Pages ask where the operator wants to know.
+    let wants = async |house: &House| {
+        let query = r#"{"image":{"product":"red"}}"#;
+        house.post("/v1/catalogues/other/search", query).await.ok(200).json()["feedback"].clone()
+    };
+    house.put("/v1/catalogues/other", "").await.ok(201);
+    house.put("/v1/catalogues/other/products/red", r#"{"images":[{"name":"main"}]}"#).await.ok(201);
+    let image = "/v1/catalogues/other/products/red/images/main?wait=searchable&timeout_ms=30000";
+    house.send(Method::PUT, image, &[("content-type", "image/jpeg")], picture([205, 40, 40])).await.ok(200);
+    assert_eq!(wants(&house).await, false);
+    house.put("/v1/catalogues/other", r#"{"feedback":true}"#).await.ok(200);
+    assert_eq!(wants(&house).await, true);
+    // Nor does it take anything where its operator wants none.
+    house.put("/v1/catalogues/main", r#"{"feedback":false}"#).await.ok(200);
+    house.post(at, &events.to_string()).await.problem(422, "unsupported");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::http::Method;
 use serde_json::json;
 use std::time::Duration;
+use twinset_catalogue::{CatalogueName, Finding};
 
 /// Until the audit that begins now is over.
 async fn audited(house: &House) {
@@ -49,6 +50,10 @@ async fn a_copy_is_found_listed_and_decided() {
     let decided = house.get("/v1/catalogues/main/findings?decided=true").await.ok(200).json();
     assert_eq!(decided["items"][0]["decision"]["accepted"], true);
     assert_eq!(decided["items"][0]["decision"]["note"], "theirs");
+    // A copied picture is no claim in words: shoppers are told of nothing.
+    let found =
+        house.post("/v1/catalogues/main/search", r#"{"image":{"product":"a"},"explain":"parts"}"#).await;
+    assert!(!found.ok(200).text().contains("doubts"));
     patch(r#"{"decision":null}"#).await.ok(204);
     let decided = house.get("/v1/catalogues/main/findings?decided=true").await.ok(200).json();
     assert!(decided["items"].as_array().is_some_and(Vec::is_empty));
@@ -74,6 +79,33 @@ async fn a_copy_is_found_listed_and_decided() {
         .problem(404, "finding_not_found");
     house.get("/v1/catalogues/main/findings?limit=0").await.problem(422, "invalid_value");
     house.get("/v1/catalogues/none/findings").await.problem(404, "catalogue_not_found");
+}
+
+/// A claim in doubt is told with the result, to keys for search too, until a person calls it right.
+#[tokio::test]
+async fn results_tell_which_claims_are_in_doubt() {
+    let house = House::stocked(&[("a", [200, 30, 30])]).await;
+    let catalogue = house.engine.catalogue(&CatalogueName::parse("main").expect("a name")).expect("open");
+    let doubt = Finding {
+        id: "f".into(),
+        product: "a".into(),
+        kind: "colour".into(),
+        field: "color".into(),
+        probability: 0.9,
+        seen: vec![("red".into(), 0.8), ("pink".into(), 0.1)],
+        ..Finding::default()
+    };
+    catalogue.catalogue().replace_findings(vec![doubt]).expect("written");
+    let search = async |explain: &str| {
+        let query = format!(r#"{{"image":{{"product":"a"}},"explain":"{explain}"}}"#);
+        house.post("/v1/catalogues/main/search", &query).await.ok(200).json()["results"][0]["doubts"].clone()
+    };
+    assert_eq!(search("parts").await, json!([{"field": "color", "seen": ["red", "pink"]}]));
+    assert_eq!(search("none").await, json!(null));
+    let kind = [("content-type", "application/json")];
+    let dismissed = r#"{"decision":"dismissed"}"#;
+    house.send(Method::PATCH, "/v1/catalogues/main/findings/f", &kind, dismissed).await.ok(204);
+    assert_eq!(search("parts").await, json!(null));
 }
 
 #[tokio::test]
