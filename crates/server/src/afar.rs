@@ -47,6 +47,11 @@ impl Afar {
             let detail = "this key has not the right `read`, which a photo named by its address needs";
             return Err(Problem::new(&FORBIDDEN, detail).at(pointer));
         }
+        self.picture(url, pointer).await
+    }
+
+    /// As [`Afar::photo`], for a caller whose right was asked for already.
+    pub(crate) async fn picture(&self, url: String, pointer: &str) -> Result<Bytes, Problem> {
         let (fetcher, most) = (self.fetcher.clone(), self.most);
         let fetch =
             move || fetcher.get_bytes(&url, &Validators::default(), most, TIME, &|| false).map_err(told);

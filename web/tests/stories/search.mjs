@@ -546,6 +546,14 @@ export function searchStories(shop) {
     await shoot(page, "why-sellers-1280");
   });
 
+  story("a claim that an audit doubts is marked where the seller makes it", async (page) => {
+    await altered(page, ({ results: [first] }) => { first.product.color = ["red"]; first.doubts = [{ field: "color", seen: ["blue", "grey"] }]; });
+    await start(page);
+    await page.getByRole("button", { name: /^Why this/ }).first().click();
+    await page.getByRole("dialog").locator(".doubt", { hasText: "looks like: Blue" }).waitFor();
+    await accessible(page, "doubt");
+  });
+
   story("thumbs where the operator wants to know; none where he does not", async (page) => {
     await altered(page, (answer) => { answer.feedback = false; });
     await start(page);

@@ -1,5 +1,6 @@
 //! Images of a product: claims about them, their bytes, and smaller copies.
 
+use super::Wait;
 use super::products::{Tagged, WriteParams, check_match, etag, if_match, record, write};
 use crate::problem::{IMAGE_NOT_FOUND, Problem, ProblemBody};
 use crate::receive::{Params, body, is_json, is_picture, json, kind, wrong_kind};
@@ -96,13 +97,28 @@ pub(crate) struct ImageClaims {
     alt: Option<String>,
 }
 
+/// How an image is put.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PutParams {
+    /// `searchable`: answer when searches see the change.
+    #[param(value_type = Option<String>)]
+    wait: Option<Wait>,
+    /// At most so long; 5000 if left out, 30000 at most.
+    timeout_ms: Option<u64>,
+    /// Fetch the picture from the `url` of the body now, and store it.
+    fetch: bool,
+}
+
 /// Give the bytes of one image, or say where it is.
 ///
-/// A raw picture is stored and becomes searchable; JSON with `url`, `role` and `alt` changes only what is claimed.
-/// An image of a new name is added at the end.
+/// A raw picture is stored and becomes searchable; JSON with `url`, `role` and `alt` changes what is claimed, and with
+/// `fetch=true` the picture at `url` is fetched, from public addresses only, and stored too. An image of a new name is added
+/// at the end.
 #[utoipa::path(
     put, path = "/v1/catalogues/{catalogue}/products/{id}/images/{name}", tag = "images", operation_id = "put_image",
-    params(("catalogue" = String, Path), ("id" = String, Path), ("name" = String, Path), WriteParams, ("if-match" = Option<String>, Header)),
+    params(("catalogue" = String, Path), ("id" = String, Path), ("name" = String, Path), PutParams, ("if-match" = Option<String>, Header)),
     request_body(content((Vec<u8> = "image/*"), (ImageClaims = "application/json"))),
     responses(
         (status = 200, body = Written), (status = 202, body = Written), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody), (status = 412, body = ProblemBody), (status = 428, body = ProblemBody),
@@ -112,20 +128,29 @@ pub(crate) struct ImageClaims {
 pub(crate) async fn put(
     State(app): State<App>,
     Path((catalogue, id, name)): Path<ImagePath>,
-    Params(params): Params<WriteParams>,
+    Params(PutParams { wait, timeout_ms, fetch }): Params<PutParams>,
     request: Request,
 ) -> Result<(StatusCode, Tagged<Written>), Problem> {
+    let params = WriteParams { wait, timeout_ms };
     let kind = kind(request.headers());
     let wanted = if_match(request.headers())?;
     let (claims, picture) = if is_json(&kind) {
-        (Some(json::<ImageClaims>(&body(request).await?)?), None)
+        let claims: ImageClaims = json(&body(request).await?)?;
+        let url = claims.url.clone().filter(|_| fetch);
+        let picture = match url {
+            Some(url) => Some(app.afar.picture(url, "/url").await?),
+            None => None,
+        };
+        (Some(claims), picture)
     } else if is_picture(&kind) {
-        let bytes = super::search::picture(&app, body(request).await?)?;
-        twinset_photo::probe(&bytes, &app.engine.options().limits)?;
-        (None, Some(Arc::<[u8]>::from(&bytes[..])))
+        (None, Some(super::search::picture(&app, body(request).await?)?))
     } else {
         return Err(wrong_kind(&kind, "a picture or application/json"));
     };
+    if let Some(bytes) = &picture {
+        twinset_photo::probe(bytes, &app.engine.options().limits)?;
+    }
+    let picture = picture.map(|bytes| Arc::<[u8]>::from(&bytes[..]));
     let state = app.clone();
     let work = move || {
         let shop = state.shop(&catalogue)?;

@@ -357,9 +357,11 @@ async fn owasp_api_top_ten() {
     ] {
         let body = json!({"image": {"url": url}}).to_string();
         let code = if url.starts_with("http:") { "picture_not_fetched" } else { "invalid_value" };
-        for path in ["/v1/catalogues/main/search", "/v1/detect", "/v1/embed"] {
+        for path in ["/v1/catalogues/main/search", "/v1/detect", "/v1/embed", "/v1/uploads"] {
             house.post(path, &body).await.problem(422, code);
         }
+        let image = "/v1/catalogues/main/products/x/images/far?fetch=true";
+        house.put(image, &json!({ "url": url }).to_string()).await.problem(422, code);
     }
     // API8, configuration: no default key, safe headers on failures too, no words of the machine.
     house.token = Some(search);

@@ -26,8 +26,10 @@ async fn the_page_and_its_files_come_from_the_binary() {
     for path in ["/index.html", "/assets/../index.html", "/%2e%2e/Cargo.toml", "/assets/none.js"] {
         house.get(path).await.problem(404, "not_found");
     }
-    let squeezed = house.send(Method::GET, "/", &[("accept-encoding", "gzip")], "").await.ok(200);
-    assert_eq!(squeezed.header("content-encoding"), "gzip");
+    for coding in ["gzip", "br", "zstd"] {
+        let squeezed = house.send(Method::GET, "/", &[("accept-encoding", coding)], "").await.ok(200);
+        assert_eq!(squeezed.header("content-encoding"), coding);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -124,6 +124,18 @@ async fn a_photo_is_fetched_from_where_the_operator_allows() {
     let gone = house.post(AT, &at("/gone.jpg")).await;
     gone.problem(422, "picture_not_fetched");
     assert!(gone.text().contains("404") && gone.text().contains("/image/url"), "{}", gone.text());
+
+    // A picture of a product comes the same way, if that is asked for; else its address is a claim.
+    house.put("/v1/catalogues/main/products/n", "{}").await.ok(201);
+    let image = "/v1/catalogues/main/products/n/images/main";
+    let url = |path: &str| json!({"url": format!("{address}{path}")}).to_string();
+    house.put(image, &url("/a.jpg")).await.ok(200);
+    assert_eq!(house.get(image).await.ok(200).json()["picture"], Value::Null);
+    let fetch = format!("{image}?fetch=true&wait=searchable&timeout_ms=30000");
+    let gone = house.put(&fetch, &url("/gone.jpg")).await.problem(422, "picture_not_fetched");
+    assert_eq!(gone["errors"][0]["pointer"], "/url");
+    assert_eq!(house.put(&fetch, &url("/a.jpg")).await.ok(200).json()["searchable"], true);
+    assert_eq!(ids(&house.post(AT, &at("/a.jpg")).await.ok(200).json()), ["n"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
