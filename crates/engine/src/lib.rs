@@ -58,8 +58,8 @@ pub use request::{GroupBy, MAX_LIMIT, MAX_OFFSET, QueryImage, Region, SearchRequ
 pub use shop::{Shop, Taken, Terms};
 pub use stages::{ChangeStage, Histogram};
 pub use sync::{
-    Approval, Counts as SyncCounts, FailedPicture, FindingGroup, Input, Missing, PictureCounts,
-    Progress as SyncProgress, Report as SyncReport, Signal, Stage, SyncOptions,
+    Approval, Counts as SyncCounts, Difference, FailedPicture, Fate, FindingGroup, Input, Missing,
+    PictureCounts, Progress as SyncProgress, Report as SyncReport, Signal, Stage, SyncOptions,
 };
 pub use twinset_detect::MAX_GARMENTS;
 pub use twinset_index::GraphOptions;

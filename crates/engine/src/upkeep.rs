@@ -27,6 +27,8 @@ pub struct IndexStatus {
     pub last_seq: u64,
     /// Pictures of products in the index.
     pub items: u64,
+    /// Removed pictures that searches still walk through, until they are swept.
+    pub removed: u64,
     /// The saved index covers changes up to this number.
     pub saved_seq: u64,
     /// Hash of the models whose vectors it holds, 64 hex digits.
@@ -104,6 +106,7 @@ pub(crate) fn status(core: &Core) -> Result<IndexStatus> {
     let unreadable = core.catalogue.unreadable()?.len() as u64;
     let index = core.index();
     let snapshot = index.snapshot();
+    let removed = snapshot.removed() as u64;
     Ok(core.look(|desk| IndexStatus {
         // By what is searchable, not by whether the follower has looked around for more.
         state: match desk.state {
@@ -114,6 +117,7 @@ pub(crate) fn status(core: &Core) -> Result<IndexStatus> {
         seq: desk.seq,
         last_seq,
         items: snapshot.len() as u64,
+        removed,
         saved_seq: desk.saved_seq,
         model: core.shared.vision.name(),
         computed: desk.counters.computed,

@@ -4,7 +4,7 @@
 //! is not the server's, and its end is not the server's end. It reads the catalogue from a copy and writes below `runs`
 //! in the home. The model that comes of it is kept with the others; taking it into use is another step.
 
-use crate::clock::now_ms;
+use crate::clock::{now_ms, rfc3339};
 use crate::jobs::Handle;
 use crate::problem::{Problem, RUN_NOT_FOUND, TRAINING_FAILED, UNSUPPORTED};
 use crate::state::App;
@@ -42,6 +42,8 @@ pub(crate) struct Run {
     pub(crate) data: Option<String>,
     /// Kernel and threads of the machine.
     pub(crate) machine: Option<String>,
+    /// RFC 3339: when the state that a stopped run goes on from was saved.
+    pub(crate) checkpoint_at: Option<String>,
     /// Hash of the model that came of it.
     pub(crate) model: Option<String>,
     /// Held-out products found first, before and after.
@@ -102,10 +104,17 @@ fn read(run: &Path, id: &str, running: bool) -> Run {
         machine: origin
             .as_ref()
             .map(|o| format!("{}, {} threads", o["kernel"].as_str().unwrap_or("?"), o["threads"])),
+        checkpoint_at: saved_at(&run.join("checkpoint.safetensors")).map(rfc3339),
         model: package.map(|package| package.hash().to_string()),
         gain,
         history,
     }
+}
+
+/// Milliseconds since 1970 UTC.
+fn saved_at(file: &Path) -> Option<u64> {
+    let at = std::fs::metadata(file).and_then(|about| about.modified()).ok()?;
+    u64::try_from(at.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis()).ok()
 }
 
 /// The lines of `metrics.csv`, thinned out to what a chart can show.

@@ -14,8 +14,10 @@ interface FindingGroup { count: number; rows?: number[]; example?: { row?: numbe
 interface Report {
   dry_run?: boolean; format?: string | null; partial?: string | null; not_modified?: boolean; kept?: number; counts?: Record<string, number>;
   pictures?: Record<string, number>; findings?: Record<string, FindingGroup>; failed_pictures?: { product: string; url: string; reason: string }[];
-  approval?: { gone: number; of: number; reason: string } | null; error?: string | null;
+  approval?: { gone: number; of: number; reason: string } | null; error?: string | null; diff?: Difference[];
 }
+/** What a run would do to one product: its claims as they are and as they would be. */
+interface Difference { product: string; fate: "new" | "changed" | "gone"; claims?: Record<string, [unknown, unknown]> }
 type Run = Omit<RunShape, "report"> & { report?: Report | null };
 type Source = Omit<SourceShape, "runs"> & { runs: Run[] };
 
@@ -131,7 +133,7 @@ function RunPanel({ job: first, say, onAnswer }: { job: Job; say: PageProps["say
 }
 
 /** What a run tells: counts, and what it found in the feed, by kind. */
-function Told({ name, report: { counts, pictures, findings, failed_pictures, partial, error, not_modified, kept } }: { name: string; report: Report }) {
+function Told({ name, report: { counts, pictures, findings, failed_pictures, partial, error, not_modified, kept, diff } }: { name: string; report: Report }) {
   const groups = Object.entries(findings ?? {}).sort(([, a], [, b]) => b.count - a.count);
   const total = groups.reduce((sum, [, { count }]) => sum + count, 0);
   const save = () => saveAs(`findings-${name}.csv`, "text/csv", csv([
@@ -145,6 +147,13 @@ function Told({ name, report: { counts, pictures, findings, failed_pictures, par
       {(partial || error) && <p class="trouble">{partial ?? error}</p>}
       {counts && <dl class="counts">{Object.entries(counts).map(([kind, count]) => <div key={kind}><dt>{word(`count.${kind}`, kind)}</dt><dd>{number(count)}</dd></div>)}{kept ? <div><dt>{word("count.kept", "kept")}</dt><dd>{number(kept)}</dd></div> : null}</dl>}
       {pictures && <dl class="counts">{Object.entries(pictures).map(([kind, count]) => <div key={kind}><dt>{word(`count.pictures_${kind}`, kind)}</dt><dd>{kind === "bytes" ? bytes(count) : number(count)}</dd></div>)}</dl>}
+      {diff && diff.length > 0 && (
+        <DataTable caption={t("diff")} rows={diff.slice(0, DIFF_SHOWN)} id={({ product }) => product} empty="–" columns={[
+          { name: "product", head: t("id"), sort: ({ product }) => product, cell: ({ product }) => <code>{product}</code> },
+          { name: "fate", head: t("change"), sort: ({ fate }) => fate, cell: ({ fate }) => word(`count.${fate}`, fate) },
+          { name: "claims", head: t("claims"), cell: ({ claims }) => <ul class="diff">{Object.entries(claims ?? {}).map(([member, [before, after]]) => <li key={member}><code>{member}</code> <del>{said(before)}</del> → <ins>{said(after)}</ins></li>)}</ul> },
+        ]} />
+      )}
       {total > 0 && (
         <>
           <h3>{plural("found.findings", total)} <button class="button small" onClick={save}>{t("csv")}</button></h3>
@@ -162,6 +171,9 @@ function Told({ name, report: { counts, pictures, findings, failed_pictures, par
     </div>
   );
 }
+
+const DIFF_SHOWN = 100;
+const said = (claim: unknown): string => (claim === null ? "–" : typeof claim === "string" ? claim : JSON.stringify(claim));
 
 function NewSource({ of, onDone, onClose }: { of: (name: string) => string; onDone: () => void; onClose: () => void }) {
   const [problem, setProblem] = useState<Problem>();

@@ -60,6 +60,7 @@ export function IndexHealth({ catalogue, say }: PageProps) {
                 <Stat name={t("index.gone")} {...within(status.gone)} />
                 <Stat name={t("index.recall")} value={all ? percent(all.value, 1) : "–"} note={all ? plural("index.sampled", all.queries) : t("index.unmeasured")} />
                 <Stat name={t("index.kind")} value={word(`status.${status.kind}`, status.kind)} />
+                {status.kind === "graph" && <Stat name={t("index.removed")} value={number(status.removed)} />}
                 <Stat name={t("index.saved")} value={number(saved)} note={change > saved ? plural("index.replay", change - saved) : t("behind.none")} />
                 <Stat name={t("overview.memory")} value={bytes(status.memory_bytes)} note={t("index.file", { size: bytes(status.file_bytes) })} />
                 <Stat name={t("index.computed")} value={number(pictures.computed)} note={t("index.reused", { n: pictures.reused })} />

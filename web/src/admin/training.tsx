@@ -4,7 +4,7 @@ import type { ModelList, ModelShape, Run as Trained } from "../schema";
 import { number, percent } from "../speech";
 import type { PageProps } from "./admin";
 import { asProblem, isOffered, send, useAsked } from "./ask";
-import { Confirm, DataTable, Panel, Shown, State } from "./bits";
+import { Confirm, DataTable, Panel, Shown, State, When } from "./bits";
 import { Lines, type Series } from "./chart";
 import { JobDetail, JobLine, type Job } from "./jobs";
 import { t, word } from "./words";
@@ -100,11 +100,11 @@ export function Training({ catalogue, say }: PageProps) {
 /** Of a curve's point, what is no loss. */
 const BESIDE = new Set(["step", "learning_rate", "pictures_per_second"]);
 
-function RunFacts({ run: { program, data, machine, model, gain } }: { run: Run }) {
+function RunFacts({ run: { program, data, machine, model, gain, checkpoint_at } }: { run: Run }) {
   const facts: [string, string | null | undefined][] = [[t("program"), program], [t("machine"), machine], [t("data"), data?.slice(0, 16)], [t("model"), model?.slice(0, 12)]];
   return (
     <>
-      <dl class="facts">{facts.filter(([, value]) => value).map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
+      <dl class="facts">{facts.filter(([, value]) => value).map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}{checkpoint_at && <div><dt>{t("checkpoint")}</dt><dd><When at={checkpoint_at} /></dd></div>}</dl>
       {gain && <p>{t("gain.held", { before: percent(gain.before, 1), after: percent(gain.after, 1) })} ({number(gain.won)} : {number(gain.lost)})</p>}
     </>
   );

@@ -239,6 +239,29 @@ export function adminStories(shop) {
     assert.deepEqual(asked, [{}, { delete_missing: "no" }]);
   });
 
+  story("a dry run tells what it would change, and changes nothing", "feeds", async ({ page, open }) => {
+    const { product, catalogue } = shop.photo;
+    const at = `${shop.server.base}/v1/catalogues/${catalogue}`;
+    const json = { "content-type": "application/json" };
+    await fetch(`${at}/sources/dry`, { method: "PUT", headers: json, body: "{}" });
+    const before = await (await fetch(`${at}/products/${encodeURIComponent(product.id)}`)).json();
+    const feed = `${JSON.stringify({ ...before, title: "Another title" })}\n{"id":"brand-new","title":"New"}\n`;
+    const begun = await (await fetch(`${at}/sources/dry/runs?dry_run=true`, { method: "POST", headers: { "content-type": "application/x-ndjson" }, body: feed })).json();
+    await page.route("**/v1/jobs?*", async (route) => {
+      const answer = await (await route.fetch()).json();
+      return route.fulfill({ json: { ...answer, items: answer.items.map((job) => (job.id === begun.id ? { ...job, state: "running" } : job)) } });
+    });
+    await open();
+    await page.getByRole("button", { name: "Watch dry" }).click();
+    const told = page.getByRole("table", { name: "What it would change" });
+    await told.getByRole("row", { name: /brand-new new/ }).waitFor();
+    await told.getByRole("row", { name: new RegExp(`${product.id} changed`) }).getByText("Another title").waitFor();
+    await accessible(page, "dry run");
+    await shoot(page, "admin-dry-run-1440");
+    assert.equal((await (await fetch(`${at}/products/${encodeURIComponent(product.id)}`)).json()).title, before.title);
+    await fetch(`${at}/sources/dry`, { method: "DELETE" });
+  });
+
   story("jobs: the audit log tells what was changed", "jobs", async ({ page, open }) => {
     await fetch(`${shop.server.base}/v1/catalogues/${shop.photo.catalogue}`, { method: "PUT" });
     await open();

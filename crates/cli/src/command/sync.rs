@@ -123,6 +123,9 @@ fn input(feed: &str) -> anyhow::Result<Input> {
     Ok(Input::Reader(Box::new(file)))
 }
 
+/// Products told of a dry run.
+const DIFFERENCES: usize = 20;
+
 fn tell(report: &SyncReport, catalogue: &str, ui: &Ui) -> anyhow::Result<Done> {
     for group in report.findings.values() {
         let Some(example) = &group.example else { continue };
@@ -152,6 +155,14 @@ fn tell(report: &SyncReport, catalogue: &str, ui: &Ui) -> anyhow::Result<Done> {
             p.failed,
             report.seconds
         );
+        for one in report.diff.iter().take(DIFFERENCES) {
+            let claims: Vec<String> =
+                one.claims.iter().map(|(name, [now, then])| format!("{name} {now} -> {then}")).collect();
+            text += &format!("  {} {} {}\n", one.fate.name(), one.product, claims.join(", "));
+        }
+        if report.diff.len() > DIFFERENCES {
+            text += &format!("  ... --json tells {}\n", report.diff.len());
+        }
         if let Some(partial) = &report.partial {
             text += &format!("the feed was cut off: {partial}; nothing that is missing in it was removed\n");
         }

@@ -7,13 +7,15 @@
 //! would vanish, or the feed was cut off: then a person is asked. Whatever was acknowledged stays; a run that dies is
 //! finished by the next one.
 //!
-//! - `input.rs` where feeds come from; `rows.rs` the diff; `pictures.rs` the fetching; `report.rs` what is told.
+//! - `input.rs` where feeds come from; `rows.rs` the diff, told by `diff.rs`; `pictures.rs` the fetching; `report.rs` what is told.
 
+mod diff;
 mod input;
 mod pictures;
 mod report;
 mod rows;
 
+pub use diff::{Difference, Fate};
 pub use input::Input;
 pub use report::{Approval, Counts, FailedPicture, FindingGroup, PictureCounts, Progress, Report, Stage};
 
@@ -22,7 +24,7 @@ use crate::{EngineError, Result, Shop, change};
 use parking_lot::Mutex;
 use report::{Notebook, SyncEnd};
 use roaring::RoaringBitmap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -304,6 +306,9 @@ impl Run<'_> {
             }
         }
         self.notes.counts.gone = gone.len() as u64;
+        if self.options.dry_run {
+            gone.iter().for_each(|id| self.notes.differs(id, Fate::Gone, BTreeMap::new()));
+        }
         let share = (gone.len() as u64 - renamed) as f64 / (mine.len().max(1)) as f64;
         let keep = match self.options.missing {
             Missing::Keep => true,

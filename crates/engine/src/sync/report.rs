@@ -1,7 +1,9 @@
 //! What a sync tells: counts, findings by kind with one example each, pictures that could not be had.
 
 use super::SyncOptions;
+use super::diff::{Difference, Fate, TOLD};
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use twinset_feed::{Finding, FindingKind, Format};
@@ -153,6 +155,9 @@ pub struct Report {
     pub findings: BTreeMap<&'static str, FindingGroup>,
     /// The first of those that could not be had.
     pub failed_pictures: Vec<FailedPicture>,
+    /// Of a dry run: the first products that it would touch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub diff: Vec<Difference>,
     /// What a person is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
@@ -177,9 +182,17 @@ pub(crate) struct Notebook {
     pub(crate) partial: Option<String>,
     findings: BTreeMap<&'static str, FindingGroup>,
     failed_pictures: Vec<FailedPicture>,
+    diff: Vec<Difference>,
 }
 
 impl Notebook {
+    /// Of a dry run.
+    pub(crate) fn differs(&mut self, product: &str, fate: Fate, claims: BTreeMap<String, [Value; 2]>) {
+        if self.diff.len() < TOLD {
+            self.diff.push(Difference { product: product.to_owned(), fate, claims });
+        }
+    }
+
     pub(crate) fn find(
         &mut self,
         kind: FindingKind,
@@ -238,6 +251,7 @@ impl Notebook {
             pictures: self.pictures,
             findings: self.findings,
             failed_pictures: self.failed_pictures,
+            diff: self.diff,
             approval,
             error,
             seq,

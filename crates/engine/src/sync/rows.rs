@@ -4,8 +4,9 @@
 //! A row whose hash is that of the last run, and whose product nobody else has changed, is done with that.
 
 use super::Run;
+use super::diff::{self, Fate, same_claims};
 use crate::{EngineError, Result, change};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use twinset_catalogue::{CatalogueError, Outcome, PictureHash, Product, ProductPut, Status, row_hash};
 use twinset_feed::{Event, FindingKind};
@@ -151,10 +152,17 @@ impl Run<'_> {
     fn compare(&mut self, rows: Vec<(Row, bool)>) -> Result<()> {
         for (row, there) in rows {
             let stored = if there { self.core().catalogue.get(&row.product.id)? } else { None };
+            let id = row.product.id.as_str();
             match stored {
-                None => self.notes.counts.new += 1,
+                None => {
+                    self.notes.counts.new += 1;
+                    self.notes.differs(id, Fate::New, BTreeMap::new());
+                }
                 Some(stored) if same_claims(&stored, &row.product) => self.notes.counts.unchanged += 1,
-                Some(_) => self.notes.counts.changed += 1,
+                Some(stored) => {
+                    self.notes.counts.changed += 1;
+                    self.notes.differs(id, Fate::Changed, diff::claims(&stored, &row.product));
+                }
             }
         }
         Ok(())
@@ -287,23 +295,4 @@ impl Run<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether two products say the same, whoever brought them and whatever pictures were found.
-fn same_claims(stored: &Product, row: &Product) -> bool {
-    let bare = |product: &Product| {
-        let mut product = product.clone();
-        product.source = None;
-        product
-    };
-    let (mut stored, mut row) = (bare(stored), bare(row));
-    if stored.images.len() == row.images.len() {
-        for (old, new) in stored.images.iter_mut().zip(&mut row.images) {
-            // A row that names no picture says nothing about it.
-            if new.picture.is_none() || new.picture == old.picture {
-                (old.picture, new.picture) = (None, None);
-            }
-        }
-    }
-    stored == row
 }

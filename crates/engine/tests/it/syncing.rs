@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use twinset_catalogue::{Availability, SyncState};
-use twinset_engine::{Input, Missing, Shop, Signal, SyncOptions, SyncReport};
+use twinset_engine::{Fate, Input, Missing, Shop, Signal, SyncOptions, SyncReport};
 use twinset_fetch::Policy;
 
 /// Pages of a shop by path: body and `ETag`. A path that is not there is 404.
@@ -234,6 +234,11 @@ fn a_dry_run_tells_everything_and_changes_nothing() {
     let dry = sync_with(shop, &text, &SyncOptions { dry_run: true, ..options() });
     check(&dry, "succeeded", 1, 1, 2, 1);
     assert_eq!((dry.counts.skipped, dry.findings["missing_id"].rows.clone(), dry.run), (1, vec![6], 0));
+    // Which products, and what of them.
+    let told: Vec<_> = dry.diff.iter().map(|one| (one.product.as_str(), one.fate)).collect();
+    assert_eq!(told, [("p2", Fate::Changed), ("p4", Fate::New), ("p0", Fate::Gone)]);
+    let title = ["Thing p2".into(), "Thing two".into()];
+    assert_eq!(dry.diff[0].claims, [("title".to_owned(), title)].into());
     assert_eq!(shop.catalogue().last_seq().unwrap(), before);
     assert_eq!(shop.sync_state().unwrap().runs(Some("feed"), 10).unwrap().len(), 1);
     check(&sync(shop, &text), "succeeded", 1, 1, 2, 1);

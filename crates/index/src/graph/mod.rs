@@ -1024,6 +1024,15 @@ impl GraphSnapshot {
         found.into_iter().skip(first).step_by(step).take(count).collect()
     }
 
+    /// Removed items that walks still go through, until they are swept; none while everything is compared exactly.
+    #[must_use]
+    pub fn removed(&self) -> usize {
+        match &self.body {
+            Body::Small(_) => 0,
+            Body::Graph(view) => view.nodes.ids().filter(|&id| !view.nodes.is_live(id)).count(),
+        }
+    }
+
     /// Bytes of memory that nodes and their table take; 0 while everything is compared exactly.
     #[must_use]
     pub fn graph_bytes(&self) -> usize {

@@ -178,6 +178,7 @@ fn quality_and_memory_outlive_ten_turnovers() {
     assert!(after <= before * 5 / 4, "{before} bytes grew to {after}");
     let state = index.snapshot();
     assert!(state.sample(many as usize, 0).iter().all(|(item, _)| (last - many..last).contains(item)));
+    assert_eq!(state.removed(), 0, "swept");
     let fresh = GraphIndex::new(shape, options);
     living.iter().zip(1..).for_each(|(lot, seq)| fresh.apply(seq, lot).unwrap());
     fresh.settle();
@@ -185,6 +186,8 @@ fn quality_and_memory_outlive_ten_turnovers() {
         let [found, wanted] = [&index, &fresh].map(|index| recall(index, &mut Chance(9), width, None));
         assert!(found >= wanted - within, "width {width}: {found}, made at once {wanted}");
     }
+    index.apply(u64::from(last) + 1, &[Change::Remove { item: last - 1 }]).unwrap();
+    assert_eq!((index.snapshot().removed(), index.snapshot().len()), (1, many as usize - 1));
 }
 
 /// A vector that varies in few directions, other ones in each season.

@@ -30,7 +30,7 @@ pub(crate) struct CompareQuery {
     post, path = "/v1/compare", tag = "search", operation_id = "compare",
     request_body(content = CompareQuery),
     responses(
-        (status = 200, body = CompareAnswer), (status = 400, body = ProblemBody), (status = 413, body = ProblemBody),
+        (status = 200, body = CompareAnswer), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody, description = "there is no such upload"), (status = 413, body = ProblemBody),
         (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody),
     )
 )]

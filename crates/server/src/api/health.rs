@@ -156,6 +156,8 @@ fn tell_shop(shop: &Shop, out: &mut Families) -> Result<(), Problem> {
     out.gauge("twinset_pictures_unreadable", help, labels, status.unreadable);
     let help = "Pictures of products that are searchable.";
     out.gauge("twinset_index_items", help, labels, status.items);
+    let help = "Removed pictures that searches still walk through, until they are swept.";
+    out.gauge("twinset_index_removed", help, labels, status.removed);
     let help = "Memory that the index takes; 0 while it is small and compares everything.";
     out.gauge("twinset_index_memory_bytes", help, labels, status.bytes);
     let help = "Bytes of the index that had no room in memory.";

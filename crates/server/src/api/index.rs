@@ -30,6 +30,8 @@ pub(crate) struct IndexShape {
     saved: u64,
     /// Pictures of products that are searchable.
     items: u64,
+    /// Removed pictures that searches still walk through, until they are swept; never among the results.
+    removed: u64,
     /// `exact` (everything is compared) or `graph`.
     kind: &'static str,
     /// What the graph takes in memory.
@@ -138,6 +140,7 @@ fn shape(shop: &Shop, home: &FilePath) -> Result<IndexShape, Problem> {
         snapshot: status.seq,
         saved: status.saved_seq,
         items: status.items,
+        removed: status.removed,
         kind: if status.exact { "exact" } else { "graph" },
         memory_bytes: status.bytes,
         file_bytes: saved_bytes(shop.catalogue().dir()),

@@ -307,7 +307,7 @@ pub(crate) struct DetectQuery {
     post, path = "/v1/detect", tag = "search", operation_id = "detect",
     request_body(content((Vec<u8> = "image/*"), (DetectQuery = "application/json"), (SearchForm = "multipart/form-data"))),
     responses(
-        (status = 200, body = DetectAnswer), (status = 400, body = ProblemBody), (status = 413, body = ProblemBody),
+        (status = 200, body = DetectAnswer), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody, description = "there is no such upload"), (status = 413, body = ProblemBody),
         (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody),
     )
 )]

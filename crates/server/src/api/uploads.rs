@@ -41,7 +41,7 @@ fn shape(app: &App, id: String, bytes: &[u8], left: Duration) -> Result<UploadSh
     post, path = "/v1/uploads", tag = "search", operation_id = "create_upload",
     request_body(content((Vec<u8> = "image/*"), (DetectQuery = "application/json"), (SearchForm = "multipart/form-data"))),
     responses(
-        (status = 201, body = UploadShape), (status = 400, body = ProblemBody), (status = 413, body = ProblemBody),
+        (status = 201, body = UploadShape), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody, description = "there is no such upload"), (status = 413, body = ProblemBody),
         (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody),
     )
 )]

@@ -251,6 +251,10 @@ async fn training_runs_are_read_from_their_folders() {
         json!({"step":40,"learning_rate":0.001,"pictures_per_second":16.0,"loss":0.5})
     );
     assert_eq!(told["machine"], "Avx2, 2 threads");
+    assert_eq!(told["checkpoint_at"], Value::Null);
+    std::fs::write(run.join("checkpoint.safetensors"), "state").expect("written");
+    let told = house.get("/v1/runs/first").await.ok(200).json();
+    assert!(told["checkpoint_at"].as_str().is_some_and(|at| at.ends_with('Z')), "{told}");
     house.get("/v1/runs/..%2f..%2fcatalogues").await.problem(404, "run_not_found");
     house.post("/v1/runs", r#"{"catalogue":"none"}"#).await.problem(404, "catalogue_not_found");
     house.post("/v1/runs", r#"{"catalogue":"main","steps":0}"#).await.problem(422, "invalid_value");
