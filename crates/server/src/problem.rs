@@ -333,7 +333,20 @@ impl Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::CODES;
+    use super::{CODES, Problem};
+    use twinset_photo::PhotoError;
+
+    /// A picture that is late because the machine is busy may be sent again; one that computes for ever may not.
+    #[test]
+    fn late_on_a_busy_machine_is_busy_and_a_bomb_is_too_large() {
+        let told = |error: PhotoError| {
+            let problem = Problem::from(error);
+            (problem.code.name, problem.code.status, problem.code.retryable, problem.retry_after_s)
+        };
+        let starved = PhotoError::Starved { waited_ms: 10_000, limit_ms: 2000 };
+        assert_eq!(told(starved), ("busy", 503, true, Some(1)));
+        assert_eq!(told(PhotoError::TimedOut { limit_ms: 2000 }), ("picture_too_large", 413, false, None));
+    }
 
     #[test]
     fn codes_are_unique_and_documented() {

@@ -724,3 +724,30 @@ pub(crate) struct PlaceSchema {
     lat: f64,
     lon: f64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_regions_are_told_and_the_chosen_one_among_them() {
+        let garments: Vec<GarmentSeen> = (0..12)
+            .map(|at| GarmentSeen {
+                rect: Rect { x: at as f32, y: 0.0, w: 1.0, h: 1.0 },
+                category: format!("kind {at}"),
+                score: 1.0 - at as f32 / 20.0,
+                attributes: Default::default(),
+            })
+            .collect();
+        let told = |chosen, most| {
+            let (told, chosen) = regions(&garments, chosen, (12, 12), most);
+            let ids: Vec<usize> = told.iter().map(|region| region.id).collect();
+            assert_eq!(ids, (0..told.len()).collect::<Vec<_>>());
+            (told.into_iter().map(|region| region.kind).collect::<Vec<_>>(), chosen)
+        };
+        assert_eq!(told(Some(1), 3), (vec!["kind 0".into(), "kind 1".into(), "kind 2".into()], Some(1)));
+        assert_eq!(told(Some(11), 3), (vec!["kind 0".into(), "kind 1".into(), "kind 11".into()], Some(2)));
+        assert_eq!(told(None, 10).0.len(), 10);
+        assert_eq!(told(Some(11), 20).1, Some(11));
+    }
+}

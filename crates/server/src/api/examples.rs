@@ -31,6 +31,8 @@ pub(crate) struct Example {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExampleList {
     items: Vec<Example>,
+    /// Always null: there are few.
+    next: Option<String>,
 }
 
 /// List example photos.
@@ -50,7 +52,7 @@ pub(crate) async fn list(
             if given > 0 { (1..=given).map(|n| n.to_string()).collect() } else { from_catalogue(&shop)? };
         let href = |id: &str| format!("/v1/catalogues/{}/examples/{}/content", shop.name(), percent(id));
         let items = ids.into_iter().map(|id| Example { href: href(&id), id }).collect();
-        Ok::<_, Problem>(ExampleList { items })
+        Ok::<_, Problem>(ExampleList { items, next: None })
     };
     Ok(Json(app.store.run(work).await?))
 }

@@ -35,6 +35,8 @@ pub(crate) struct ModelShape {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ModelList {
     items: Vec<ModelShape>,
+    /// Always null: there are few.
+    next: Option<String>,
     /// By catalogue the latest job that changes its models.
     promotions: std::collections::BTreeMap<String, Job>,
 }
@@ -70,7 +72,7 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<ModelList>, Prob
                 quality: card.rest.get("quality").cloned(),
             }
         });
-        Ok::<_, Problem>(ModelList { items: items.collect(), promotions })
+        Ok::<_, Problem>(ModelList { items: items.collect(), next: None, promotions })
     };
     Ok(Json(app.store.run(work).await?))
 }

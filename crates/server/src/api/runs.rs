@@ -18,6 +18,8 @@ const STEPS_MOST: u64 = 1_000_000;
 pub(crate) struct TrainingList {
     /// The newest first.
     items: Vec<Run>,
+    /// Always null: there are few.
+    next: Option<String>,
 }
 
 /// Runs that a job of this server works on now.
@@ -33,7 +35,7 @@ fn running(app: &App) -> Vec<String> {
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<TrainingList>, Problem> {
     let state = app.clone();
     let work = move || Ok::<_, Problem>(training::runs(state.engine.home(), &running(&state)));
-    Ok(Json(TrainingList { items: app.store.run(work).await? }))
+    Ok(Json(TrainingList { items: app.store.run(work).await?, next: None }))
 }
 
 /// Read one training run.
