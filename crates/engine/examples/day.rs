@@ -2,7 +2,9 @@
 //! 5 % go, while 20 searches a second run. Prints the searches' times before and during, the time from acknowledged to
 //! searchable and to gone, recall against exact search, and memory.
 //!
-//! `cargo run --release -p twinset-engine --example day -- PRODUCTS [SECONDS] [SEARCHES_A_SECOND]`
+//! `cargo run --release -p twinset-engine --example day -- PRODUCTS [SECONDS] [SEARCHES_A_SECOND] [HOME]`
+//!
+//! With `HOME` the catalogue `day` is left there: to be served, killed, and served again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,11 +21,12 @@ const CENTRES: u32 = 12;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
-    let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u64>());
+    let mut args = std::env::args().skip(1).take(3).map(|arg| arg.parse::<u64>());
     let products = args.next().transpose()?.unwrap_or(100_000);
     let seconds = args.next().transpose()?.unwrap_or(60);
     let rate = args.next().transpose()?.unwrap_or(20);
-    let home = tempfile::tempdir()?;
+    let temporary = tempfile::tempdir()?;
+    let home = std::env::args().nth(4).map_or_else(|| temporary.path().to_owned(), std::path::PathBuf::from);
     let vision = Arc::new(Vision::default());
     let name = CatalogueName::parse("day")?;
     let drawn = Drawn { centres: centres(&vision)?, model: vision.hash() };
@@ -31,7 +34,7 @@ fn main() -> Result<(), Failure> {
     // Filled behind the engine's back, so that nobody looks at pictures that are none.
     let start = Instant::now();
     {
-        let catalogue = Home::open(home.path())?.create(&name, Settings::default())?;
+        let catalogue = Home::open(&home)?.create(&name, Settings::default())?;
         for first in (0..products).step_by(BATCH as usize) {
             let lot: Vec<Entry> = (first..products.min(first + BATCH)).map(|n| drawn.entry(n, 0)).collect();
             catalogue.put(&lot.iter().map(|(put, ..)| put.clone()).collect::<Vec<_>>())?;
@@ -65,7 +68,7 @@ fn main() -> Result<(), Failure> {
     }
     println!("filled {products} products in {:.1} s", start.elapsed().as_secs_f64());
     let start = Instant::now();
-    let engine = Engine::open_with(home.path(), Options::default(), vision)?;
+    let engine = Engine::open_with(&home, Options::default(), vision)?;
     let shop = engine.catalogue(&name)?;
     while !shop.wait_searchable(shop.catalogue().last_seq()?, Duration::from_secs(1)) {
         if let Some(trouble) = shop.index_status()?.last_error {

@@ -7,7 +7,6 @@
 //! without a seam) are no blemish. Then the audit judges without knowing, and is scored on what it flags and on its
 //! order. Beside it: the classifier's own disagreement with the claim.
 use crate::interval::{Clusters, Figure};
-use crate::models::category_of;
 use crate::pictures::{Part, Unreadable, each};
 use crate::{EvalError, Models, Watch};
 use rand::seq::SliceRandom;
@@ -32,6 +31,8 @@ const AUDIENCES: [&str; 3] = ["kids", "gender", "age_group"];
 const NO_CLAIMS: [&str; 4] = ["", "Not sure", "Skip", "Other"];
 /// Pictures of a set that are edited.
 const EDITED: usize = 240;
+/// Precision that thresholds are chosen for: of claims, and of pictures, which are judged with fewer errors.
+const TARGET: [f64; 2] = [0.75, 0.93];
 /// Resamples of the intervals: orders are costly to score.
 const RESAMPLES: usize = 300;
 
@@ -90,6 +91,9 @@ pub struct Scores {
     pub precision: Figure,
     /// Share of the wrong that are flagged.
     pub recall: Figure,
+    /// The lowest doubt from which at least [`TARGET`] of the flagged are wrong, with precision and recall there: on a
+    /// training split what a threshold is chosen by.
+    pub at_target: Option<[f64; 3]>,
     /// Best precision at which at least 0.6 (pictures: 0.8) of the wrong are found, by order.
     pub precision_at_recall: Figure,
     /// Area under the precision-recall curve.
@@ -283,7 +287,7 @@ fn claims(options: &Options, models: &Models, products: &[Product], classes: &[S
         .map(|class| {
             let mut parts = std::iter::once(class.as_str()).chain(class.rsplit('/'));
             parts
-                .find_map(|part| category_of(card, part).or_else(|| category_of(detector, part)))
+                .find_map(|part| card.category_of(part).or_else(|| detector.category_of(part)))
                 .map(str::to_owned)
         })
         .collect();
@@ -481,6 +485,22 @@ fn shows(picture: &Photo, panels: &[Rect]) -> bool {
     })
 }
 
+/// See [`Scores::at_target`]; `order`: from the most doubted on.
+fn at_target(marks: &[Mark], order: &[usize], target: f64) -> Option<[f64; 3]> {
+    let all = marks.iter().filter(|mark| mark.wrong).count() as f64;
+    let (mut hits, mut best) = (0.0, None);
+    for (n, &i) in order.iter().enumerate() {
+        hits += f64::from(u8::from(marks[i].wrong));
+        let doubt = marks[i].doubt;
+        let tied = order.get(n + 1).is_some_and(|&next| marks[next].doubt >= doubt);
+        let precision = hits / (n + 1) as f64;
+        if !tied && precision >= target {
+            best = Some([f64::from(doubt), precision, hits / all.max(1.0)]);
+        }
+    }
+    best
+}
+
 fn scores(marks: &[Mark], recall: f64, doubtful: f32, seed: u64) -> Scores {
     let clusters = Clusters::new(marks.iter().map(|m| m.cluster.as_str()), RESAMPLES, seed);
     let mut order: Vec<usize> = (0..marks.len()).collect();
@@ -523,6 +543,7 @@ fn scores(marks: &[Mark], recall: f64, doubtful: f32, seed: u64) -> Scores {
         flagged: marks.iter().filter(|m| flagged(m)).count(),
         precision: share(&wrong, &flagged).unwrap_or(none),
         recall: share(&flagged, &wrong).unwrap_or(none),
+        at_target: at_target(marks, &order, TARGET[usize::from(recall > 0.7)]),
         precision_at_recall: clusters.statistic(|w| Some(curve(w).0)).unwrap_or(none),
         average_precision: clusters.statistic(|w| Some(curve(w).1)).unwrap_or(none),
         classifier_alone: (!disagreeing.is_empty())

@@ -5,7 +5,6 @@
 //! detected garment, and the majority label and the nearest neighbour by colour as baselines.
 use crate::fused::{self, Fused, Known};
 use crate::interval::{Clusters, Figure, RESAMPLES};
-use crate::models::category_of;
 use crate::pictures::{Part, Unreadable, each};
 use crate::ranking::dot;
 use crate::{EvalError, Models, Watch, plain};
@@ -87,12 +86,12 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
     let rows: Vec<_> = part.rows().map(|row| (&part, row)).collect();
     let mut unmapped_labels = BTreeMap::new();
     for (_, label) in rows.iter().flat_map(|(_, row)| labels(row)) {
-        if category_of(card, label).is_none() {
+        if card.category_of(label).is_none() {
             *unmapped_labels.entry(label.to_owned()).or_insert(0) += 1;
         }
     }
     let (seen, unreadable) = each(&rows, "pictures", watch, |row, photo, _| {
-        let mapped = |(rect, label)| Some((rect, label, category_of(card, label)?));
+        let mapped = |(rect, label)| Some((rect, label, card.category_of(label)?));
         let of = |(rect, label, category)| sample(models, row, photo, rect, label, category);
         labels(row).into_iter().filter_map(mapped).map(of).collect::<Result<Vec<_>, _>>()
     });
@@ -182,7 +181,8 @@ fn sample(
     let seen = models.embedder.embed(photo, shown)?;
     Ok(Sample {
         product: row.product().to_owned(),
-        label: label.to_owned(),
+        // A box that is called a thing is what the set says of the product.
+        label: if category == "item" && !row.category.is_empty() { &row.category } else { label }.to_owned(),
         embedding: seen.embedding,
         category: category.to_owned(),
         called_by_embedder: seen.category.into_iter().next().map(|(name, _)| name),

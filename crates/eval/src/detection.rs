@@ -5,7 +5,6 @@
 //! against it in the class-agnostic figures. Categories that no box of the set has are not asked for there.
 use crate::coco::{Class, Curve, Found, Matched, Truth, match_image};
 use crate::interval::{Clusters, Figure};
-use crate::models::category_of;
 use crate::pictures::{Part, Unreadable, each};
 use crate::{EvalError, Models, Watch};
 use serde::Serialize;
@@ -112,8 +111,7 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
         let start = Instant::now();
         let found = models.detector.detect_all(photo, FLOOR)?;
         let ms = start.elapsed().as_secs_f64() * 1e3;
-        let truth =
-            |b: &twinset_dataset::LabelledBox| (category_of(card, b.label()).and_then(number), b.rect);
+        let truth = |b: &twinset_dataset::LabelledBox| (card.category_of(b.label()).and_then(number), b.rect);
         let box_of = |g: &Garment| (number(&g.category), Found { rect: g.rect, score: g.score });
         Ok(Image {
             truths: row.boxes.iter().map(truth).collect(),
@@ -125,7 +123,7 @@ pub fn run(options: &Options, models: &Models, watch: Watch<'_>) -> Result<Repor
     });
     let mut unmapped_labels = BTreeMap::new();
     for label in rows.iter().flat_map(|(_, row)| &row.boxes).map(twinset_dataset::LabelledBox::label) {
-        if category_of(card, label).is_none() {
+        if card.category_of(label).is_none() {
             *unmapped_labels.entry(label.to_owned()).or_insert(0) += 1;
         }
     }

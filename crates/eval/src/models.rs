@@ -3,7 +3,7 @@ use crate::EvalError;
 use twinset_detect::{Detector, Garment, choose, tapped};
 use twinset_embed::Embedder;
 use twinset_local::Fusion;
-use twinset_nets::{Card, NetError, Package};
+use twinset_nets::{NetError, Package};
 use twinset_photo::{Photo, Rect};
 
 /// A detector with an embedder, and the packages they came from.
@@ -40,11 +40,6 @@ impl Models {
         let chosen = choose(&garments, photo.width() as f32, photo.height() as f32);
         Ok(Look { garments, chosen })
     }
-}
-
-/// The card's category for a label of a data set, which may be written in any case.
-pub(crate) fn category_of<'a>(card: &'a Card, label: &str) -> Option<&'a str> {
-    card.category_of(label).or_else(|| card.category_of(&label.to_lowercase()))
 }
 
 /// What the detector says of one photo.

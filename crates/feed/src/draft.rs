@@ -78,8 +78,8 @@ impl<'a> Draft<'a> {
             "item_group_id" | "group_id" => set(&mut p.group_id, || value.to_owned()),
             "title" => set(&mut p.title, || text::line(value)),
             "description" => set(&mut p.description, || text::plain(value)),
-            "structured_title" => set(&mut self.structured[0], || text::line(value)),
-            "structured_description" => set(&mut self.structured[1], || text::plain(value)),
+            "structured_title" => set(&mut self.structured[0], || text::line(content(value))),
+            "structured_description" => set(&mut self.structured[1], || text::plain(content(value))),
             "link" => set(&mut p.link, || value.to_owned()),
             "image_link" | "image" => self.add_images(value, Role::Main),
             "additional_image_link" | "images" => self.add_images(value, Role::Additional),
@@ -438,6 +438,13 @@ impl<'a> Draft<'a> {
     pub(crate) fn available(&mut self, availability: Availability) {
         self.product.availability = availability;
     }
+}
+
+/// The text of `trained_algorithmic_media:"text"`, as text feeds write a structured title.
+fn content(value: &str) -> &str {
+    let sources = ["trained_algorithmic_media:", "default:"];
+    let text = sources.iter().find_map(|source| value.strip_prefix(source)).unwrap_or(value).trim();
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
 }
 
 fn set(place: &mut Option<String>, value: impl FnOnce() -> String) {

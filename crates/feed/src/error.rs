@@ -12,6 +12,11 @@ pub enum FeedError {
     Unrecognised { head: String },
     #[error("the feed is empty")]
     Empty,
+    #[error(
+        "this is a web page without product data of schema.org (JSON-LD), which an address also answers with when it asks for a \
+             password or has an error: it begins with {head:?}. Open it in a browser, and give the address of the feed itself"
+    )]
+    PageWithoutProducts { head: String },
     #[error("this {what} cannot be read: {detail}; make it anew, or send it unpacked")]
     Damaged { what: &'static str, detail: String },
     #[error(

@@ -1,5 +1,6 @@
 //! The story of a feed: unpack, decode, recognise, read row by row.
 
+use crate::draft::short;
 use crate::encoding::Utf8;
 use crate::format::{json, jsonld, merchant_xml, plain_table, shopify_table, sitemap, woocommerce};
 use crate::recognise::{self, Format};
@@ -203,6 +204,9 @@ pub fn read<'a>(input: Box<dyn Read + 'a>, settings: &Settings, sink: &'a mut Si
             out.cut_off(format!("the feed breaks off after row {}: {error}", out.summary.rows));
         }
         other => other.map_err(limit)?,
+    }
+    if format == Format::Html && out.summary.rows == 0 && out.summary.partial.is_none() {
+        return Err(FeedError::PageWithoutProducts { head: short(shown.trim()) });
     }
     let decoder = decoder.borrow();
     if let Some((declared, true_one)) = decoder.lied() {

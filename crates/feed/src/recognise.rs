@@ -48,6 +48,9 @@ pub(crate) fn recognise(head: &str, mapped: bool) -> Result<(Format, usize)> {
     if trimmed.is_empty() {
         return Err(FeedError::Empty);
     }
+    if binary(trimmed) {
+        return Err(FeedError::Unrecognised { head: short(trimmed) });
+    }
     let format = match trimmed.as_bytes()[0] {
         b'<' => markup(trimmed),
         b'{' | b'[' => Some(json(trimmed)),
@@ -70,6 +73,13 @@ pub(crate) fn recognise(head: &str, mapped: bool) -> Result<(Format, usize)> {
         }
     };
     format.map(|format| (format, skip)).ok_or_else(|| FeedError::Unrecognised { head: short(trimmed) })
+}
+
+/// A picture, a document, a program: one sign in twenty is none of a text's. Random bytes have one in eight.
+fn binary(text: &str) -> bool {
+    let head = || text.chars().take(2_000);
+    let odd = |c: &char| c.is_control() && !c.is_whitespace() || *c == '\u{fffd}';
+    20 * head().filter(odd).count() > head().count()
 }
 
 fn markup(text: &str) -> Option<Format> {
@@ -233,6 +243,8 @@ mod tests {
         assert!(matches!(recognise("a,b,c\n1,2,3\n", false), Err(FeedError::NeedsMapping { .. })));
         assert!(matches!(recognise("hello", false), Err(FeedError::Unrecognised { .. })));
         assert!(matches!(recognise(" \n", false), Err(FeedError::Empty)));
+        let picture = "\u{ff}\u{d8}\u{0}\u{10},id\u{1},title\u{2},image_link\u{3}\n";
+        assert!(matches!(recognise(picture, true), Err(FeedError::Unrecognised { .. })));
         assert_eq!(recognise("a,b,c\n1,2,3\n", true).unwrap().0, Format::MappedTable);
     }
 }

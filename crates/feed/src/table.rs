@@ -2,7 +2,8 @@
 //!
 //! In: UTF-8. Out: rows with the line on which they begin. The memory is that of one row. A quote that never closes costs
 //! its own line and no other: the text is read ahead at most one cell's limit, and then again from the next line. Rows of
-//! tab-separated text are read with quotes only where every quote in them is balanced, else as they stand.
+//! tab-separated text are read with quotes only where every quote in them is balanced, else as they stand. Where doubled
+//! quotes give no row of the header's width, `\"` may be what this writer doubles them with.
 
 use crate::Limits;
 use std::io::{self, Read};
@@ -13,8 +14,17 @@ const CHUNK: usize = 1 << 16;
 /// One row, or a line that is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Record {
-    Row { line: u64, cells: Vec<String>, control: bool },
-    Bad { line: u64, reason: &'static str },
+    Row {
+        line: u64,
+        cells: Vec<String>,
+        control: bool,
+        /// The text ends without the end of this line.
+        last: bool,
+    },
+    Bad {
+        line: u64,
+        reason: &'static str,
+    },
 }
 
 /// Reads rows one by one.
@@ -33,6 +43,17 @@ pub(crate) struct Table<R> {
     pub(crate) width: Option<usize>,
     cell_limit: usize,
     row_limit: usize,
+}
+
+/// How quotes are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    /// They are text.
+    Plain,
+    /// Around cells; inside of them doubled.
+    Doubled,
+    /// Around cells; inside of them behind a backslash.
+    Escaped,
 }
 
 /// What a look at the text gave.
@@ -72,7 +93,18 @@ impl<R: Read> Table<R> {
                 return Ok(None);
             }
             let line = self.line;
-            let record = match self.attempt(true)? {
+            let mut attempt = self.attempt(Quotes::Doubled)?;
+            let looked_at = match &attempt {
+                Attempt::Row { used, .. } => &self.buf[self.start..self.start + used],
+                _ => &self.buf[self.start..],
+            };
+            if !self.fits(&attempt) && looked_at.windows(2).any(|two| two == b"\\\"") {
+                let escaped = self.attempt(Quotes::Escaped)?;
+                if self.fits(&escaped) {
+                    attempt = escaped;
+                }
+            }
+            let record = match attempt {
                 Attempt::Row { cells, used, lines }
                     if lines == 1 || self.width.is_none_or(|w| w == cells.len()) =>
                 {
@@ -88,7 +120,7 @@ impl<R: Read> Table<R> {
                     self.skip_line()?;
                     return Ok(Some(Record::Bad { line, reason }));
                 }
-                _ => match self.attempt(false)? {
+                _ => match self.attempt(Quotes::Plain)? {
                     Attempt::Row { cells, used, lines } => {
                         self.take(used, lines);
                         cells
@@ -116,8 +148,19 @@ impl<R: Read> Table<R> {
                         .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
                 })
                 .collect();
-            return Ok(Some(Record::Row { line, cells, control }));
+            let last = self.ended && self.start == self.buf.len() && !self.ends_whole();
+            return Ok(Some(Record::Row { line, cells, control, last }));
         }
+    }
+
+    /// Whether it is a row of the header's width, or the header itself.
+    fn fits(&self, attempt: &Attempt) -> bool {
+        matches!(attempt, Attempt::Row { cells, .. } if self.width.is_none_or(|width| width == cells.len()))
+    }
+
+    /// Whether what was read ends with the end of a line.
+    fn ends_whole(&self) -> bool {
+        matches!(self.buf.last(), Some(b'\n' | b'\r'))
     }
 
     fn take(&mut self, used: usize, lines: u64) {
@@ -169,7 +212,7 @@ impl<R: Read> Table<R> {
     }
 
     /// Looks at the next row, reading as much as it takes.
-    fn attempt(&mut self, quotes: bool) -> io::Result<Attempt> {
+    fn attempt(&mut self, quotes: Quotes) -> io::Result<Attempt> {
         loop {
             let attempt = self.look(quotes);
             match attempt {
@@ -200,14 +243,14 @@ impl<R: Read> Table<R> {
         }
     }
 
-    fn look(&self, quotes: bool) -> Attempt {
+    fn look(&self, quotes: Quotes) -> Attempt {
         let text = &self.buf[self.start..];
         let mut cells = Vec::new();
         let (mut at, mut lines) = (0, 1);
         loop {
             // One cell, from `at`.
             let blanks = text[at..].iter().take_while(|b| **b == b' ').count();
-            if quotes && text.get(at + blanks) == Some(&b'"') {
+            if quotes != Quotes::Plain && text.get(at + blanks) == Some(&b'"') {
                 let mut cell = Vec::new();
                 let mut crossed = false;
                 let mut i = at + blanks + 1;
@@ -223,6 +266,14 @@ impl<R: Read> Table<R> {
                         return Attempt::Broken(
                             "a cell is larger than a cell may be, or its quote never closes",
                         );
+                    }
+                    if quotes == Quotes::Escaped
+                        && byte == b'\\'
+                        && let Some(&escaped @ (b'"' | b'\\')) = text.get(i + 1)
+                    {
+                        cell.push(escaped);
+                        i += 2;
+                        continue;
                     }
                     if byte == b'"' {
                         if text.get(i + 1) == Some(&b'"') {
@@ -384,6 +435,11 @@ mod tests {
             "a,b\n1,\"x\n2,y\n3,z\n",
             b',',
             &[(1, &["a", "b"]), (2, bad), (3, &["2", "y"]), (4, &["3", "z"])],
+        );
+        check(
+            "a,b,c\n1,\"say \\\"hi\\\", ok\",x\n2,\"C:\\\",y\n",
+            b',',
+            &[(1, &["a", "b", "c"]), (2, &["1", "say \"hi\", ok", "x"]), (3, &["2", "C:\\", "y"])],
         );
         // Also when a later quote would close it.
         check(

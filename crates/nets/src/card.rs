@@ -63,10 +63,14 @@ impl Card {
     }
 
     /// What `label`, a data set's word for a box, is called by this model: by the card's
-    /// `category_map`, or the label itself if it is one of the categories.
+    /// `category_map`, or the label itself if it is one of the categories; in any case.
     #[must_use]
     pub fn category_of(&self, label: &str) -> Option<&str> {
-        let mapped = self.rest.get("category_map").and_then(|m| m.get(label)).and_then(|c| c.as_str());
-        mapped.or_else(|| self.categories.iter().find(|c| *c == label).map(String::as_str))
+        let same = |name: &str| name == label || name.to_lowercase() == label.to_lowercase();
+        let map = self.rest.get("category_map").and_then(serde_json::Value::as_object);
+        let mapped =
+            map.and_then(|map| map.get(label).or_else(|| Some(map.iter().find(|(name, _)| same(name))?.1)));
+        let own = || self.categories.iter().find(|name| same(name)).map(String::as_str);
+        mapped.and_then(serde_json::Value::as_str).or_else(own)
     }
 }

@@ -47,7 +47,10 @@ pub(crate) fn read_lines(input: impl Read, settings: &Settings, out: &mut Out<'_
                 out.skipped();
                 out.cut_off(format!("line {number} ends in the middle"));
             }
-            Err(error) => out.bad_row(number, format!("line {number} is no JSON: {error}")),
+            Err(error) => match std::str::from_utf8(text).ok().and_then(|text| jsonld::lenient(text).ok()) {
+                Some(value) => element(value, number, settings, out),
+                None => out.bad_row(number, format!("line {number} is no JSON: {error}")),
+            },
         }
         if out.stopped() {
             return Ok(());
@@ -221,6 +224,10 @@ impl<'de> Visitor<'de> for List<'_> {
 
 /// One entry of a list, for what it is.
 pub(crate) fn element(value: Value, number: u64, settings: &Settings, out: &mut Out<'_>) {
+    let most = settings.limits.depth;
+    if deeper(&value, most) {
+        return out.bad_row(number, format!("lists and objects are nested deeper than {most}"));
+    }
     match value {
         Value::Object(object) if object.contains_key("@type") || object.contains_key("@graph") => {
             jsonld::products(&Value::Object(object), None, number, settings, out);
@@ -230,6 +237,16 @@ pub(crate) fn element(value: Value, number: u64, settings: &Settings, out: &mut 
         }
         Value::Object(object) => ours(object, number, settings, out),
         other => out.bad_row(number, format!("'{}' is no product", short(&other.to_string()))),
+    }
+}
+
+/// Whether there are more than `most` lists and objects inside each other. JSON itself is read to a depth of 128.
+fn deeper(value: &Value, most: usize) -> bool {
+    let inside = |one: &Value| most == 0 || deeper(one, most - 1);
+    match value {
+        Value::Array(list) => most == 0 || list.iter().any(inside),
+        Value::Object(object) => most == 0 || object.values().any(inside),
+        _ => false,
     }
 }
 

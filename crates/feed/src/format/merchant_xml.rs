@@ -64,6 +64,8 @@ pub(crate) fn read(input: impl Read, settings: &Settings, out: &mut Out<'_>) -> 
     // Open elements outside and inside of the present product.
     let mut open: Vec<String> = Vec::new();
     let mut row: Option<Vec<Field>> = None;
+    // `<offer id="7">`
+    let mut row_id: Option<String> = None;
     let mut inside: Vec<String> = Vec::new();
     let mut row_bytes = 0;
     let (mut number, mut cut, mut deep) = (0_u64, false, false);
@@ -86,6 +88,7 @@ pub(crate) fn read(input: impl Read, settings: &Settings, out: &mut Out<'_>) -> 
                     };
                     if fits && !empty {
                         row_name = Some(name);
+                        row_id = attribute(&attributes, "id");
                         row = Some(Vec::new());
                         (number, row_bytes, cut) = (number + 1, 0, false);
                     } else if !empty {
@@ -102,10 +105,11 @@ pub(crate) fn read(input: impl Read, settings: &Settings, out: &mut Out<'_>) -> 
             continue;
         };
         match token {
-            Token::Open { name, .. } if Some(&name) == row_name.as_ref() => {
+            Token::Open { name, attributes, .. } if Some(&name) == row_name.as_ref() => {
                 // Its predecessor never ended.
                 out.bad_row(number, "the product's element is not closed before the next one begins");
                 row = Some(Vec::new());
+                row_id = attribute(&attributes, "id");
                 inside.clear();
                 (number, row_bytes, cut) = (number + 1, 0, false);
             }
@@ -117,7 +121,7 @@ pub(crate) fn read(input: impl Read, settings: &Settings, out: &mut Out<'_>) -> 
                 }
                 let (full, local, google) = names.read(&name);
                 if inside.is_empty() {
-                    let href = attributes.iter().find(|(n, _)| n == "href").map(|(_, v)| v.clone());
+                    let href = attribute(&attributes, "href");
                     // Atom has several links; the product's page has no `rel` or `alternate`.
                     let rel =
                         attributes.iter().find(|(n, _)| n == "rel").map_or("alternate", |(_, v)| v.as_str());
@@ -136,8 +140,17 @@ pub(crate) fn read(input: impl Read, settings: &Settings, out: &mut Out<'_>) -> 
                 if let Some(at) = inside.iter().rposition(|n| *n == name) {
                     inside.truncate(at);
                 } else if Some(&name) == row_name.as_ref() {
-                    let fields = row.take().unwrap_or_default();
+                    let mut fields = row.take().unwrap_or_default();
                     inside.clear();
+                    if let Some(id) = row_id.take().filter(|_| fields.iter().all(|field| field.name != "id"))
+                    {
+                        fields.push(Field {
+                            name: "id".into(),
+                            full: "id".into(),
+                            text: id,
+                            ..Field::default()
+                        });
+                    }
                     if row_bytes > settings.limits.row_bytes {
                         out.bad_row(number, "the product is larger than a product may be");
                     } else {
@@ -167,6 +180,10 @@ pub(crate) fn read(input: impl Read, settings: &Settings, out: &mut Out<'_>) -> 
         out.cut_off(format!("the document ends in the middle, after product {}", out.summary.rows));
     }
     Ok(())
+}
+
+fn attribute(attributes: &[(String, String)], name: &str) -> Option<String> {
+    attributes.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone())
 }
 
 fn product(fields: Vec<Field>, number: u64, cut: bool, deep: bool, settings: &Settings, out: &mut Out<'_>) {

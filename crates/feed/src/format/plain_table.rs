@@ -83,6 +83,10 @@ fn names(header: &[String], format: &Format) -> Vec<String> {
 pub(crate) struct Rows<R> {
     table: Table<R>,
     pub(crate) header: Vec<String>,
+    /// Some rows have fewer cells than the header, and are whole.
+    ragged: bool,
+    /// The line of a row that cannot be read, while its other lines may follow.
+    broken: Option<u64>,
 }
 
 impl<R: Read> Rows<R> {
@@ -99,7 +103,7 @@ impl<R: Read> Rows<R> {
                         header.pop();
                     }
                     table.width = Some(header.len());
-                    return Ok(Self { table, header });
+                    return Ok(Self { table, header, ragged: false, broken: None });
                 }
                 Some(Record::Bad { .. }) => {}
                 None => return Err(FeedError::Empty),
@@ -115,9 +119,23 @@ impl<R: Read> Rows<R> {
             }
             match record {
                 Record::Bad { line, reason } => {
-                    out.bad_row(line, format!("line {line} cannot be read: {reason}"))
+                    // What follows within one broken row is not told again.
+                    if self.broken.replace(line).is_none() {
+                        out.bad_row(line, format!("line {line} cannot be read: {reason}"));
+                    }
                 }
-                Record::Row { line, cells, control } => {
+                Record::Row { line, cells, control, last } => {
+                    let short = cells.len() < self.header.len();
+                    if self.broken.is_some() && short && !self.ragged {
+                        continue; // a line of a text whose quote was lost
+                    }
+                    self.broken = None;
+                    if last && short && !self.ragged {
+                        out.skipped();
+                        out.cut_off(format!("the table ends in the middle of the row in line {line}"));
+                        return Ok(None);
+                    }
+                    self.ragged |= short;
                     if control {
                         out.finding(
                             FindingKind::ControlCharacters,
@@ -135,6 +153,9 @@ impl<R: Read> Rows<R> {
                     }
                 }
             }
+        }
+        if let Some(line) = self.broken {
+            out.cut_off(format!("the table ends in the middle of the row in line {line}"));
         }
         Ok(None)
     }

@@ -101,7 +101,9 @@ pub(crate) fn read(mut input: impl Read, head: &str, settings: &Settings, out: &
     if let Some(error) = broken {
         return Err(error.into());
     }
-    tell(&group, &columns, &skus, &rows, settings, out);
+    if out.summary.partial.is_none() {
+        tell(&group, &columns, &skus, &rows, settings, out);
+    }
     Ok(())
 }
 

@@ -130,6 +130,15 @@ fn markup() {
     ));
     assert_eq!(one(&told).attributes["shipping"], ["DE:::4.90 EUR"]);
     assert_eq!(one(&told).title.as_deref(), Some("Made up"));
+    let told = feed(
+        "id\tstructured_title\timage_link\tprice\n1\ttrained_algorithmic_media:\"Made up, too\"\thttps://a.example/1.jpg\t1 EUR\n",
+    );
+    assert_eq!(one(&told).title.as_deref(), Some("Made up, too"));
+    // The id as an attribute.
+    let told = feed(
+        "<offers><offer id=\"7\"><name>n</name><picture>https://a.example/7.jpg</picture></offer></offers>",
+    );
+    assert_eq!((told.ids(), one(&told).images.len()), (vec!["7"], 1));
     // RDF.
     let rdf = "<rdf:RDF xmlns:rdf=\"r\" xmlns=\"http://purl.org/rss/1.0/\" xmlns:g=\"http://base.google.com/ns/1.0\"><channel/><item rdf:about=\"x\"><g:id>1</g:id><title>t</title><link>https://a.example/p</link><g:image_link>1.jpg</g:image_link></item></rdf:RDF>";
     assert_eq!(one(&feed(rdf)).images[0].url.as_deref(), Some("https://a.example/1.jpg"));
@@ -169,6 +178,45 @@ fn a_feed_cut_off_in_the_middle_keeps_what_was_whole() {
     let told = feed(&packed[..packed.len() / 2]);
     assert!(told.partial() && told.products.len() > 10_000, "{}", told.products.len());
     assert_eq!(feed(&packed).products.len(), 100_000);
+}
+
+#[test]
+fn a_table_cut_off_in_the_middle_of_a_row_says_so() {
+    let row = |n: u32| {
+        format!("{n},t{n},\"long text\nof several lines, and more\",https://a.example/{n}.jpg,{n}.00 EUR\n")
+    };
+    let text = "id,title,description,image_link,price\n".to_owned() + &(1..7).map(row).collect::<String>();
+    // Inside the quotes, behind them, between two cells; at the end of a row nobody can know.
+    for cut in ["lines, and", "https://", ",t6"] {
+        let told = feed(&text[..text.rfind(cut).unwrap() + 3]);
+        assert_eq!(told.ids(), ["1", "2", "3", "4", "5"], "{cut}");
+        assert!(told.partial(), "{cut}");
+    }
+    assert!(!feed(text.trim_end()).partial());
+    // Where rows leave out what is empty at their end, a short one is whole.
+    let told = feed("id,title,image_link,price\n1,a,https://a.example/1.jpg\n2,b,https://a.example/2.jpg");
+    assert_eq!((told.ids(), told.partial()), (vec!["1", "2"], false));
+}
+
+#[test]
+fn the_lines_of_a_broken_row_are_no_products() {
+    let told = feed(
+        "id,title,description,image_link\n1,a,\"never closed,https://a.example/1.jpg\nits second line, with a comma\nits third\n\
+         2,b,ok,https://a.example/2.jpg\n3,c,\"two\nlines\",https://a.example/3.jpg\n",
+    );
+    assert_eq!((told.ids(), told.kinds()), (vec!["2", "3"], vec!["bad_row"]));
+    let told = feed("id,title,image_link\n1,\"say \\\"hi\\\", ok\",https://a.example/1.jpg\n");
+    assert_eq!((one(&told).title.as_deref(), told.kinds()), (Some("say \"hi\", ok"), vec![]));
+}
+
+#[test]
+fn what_is_no_feed_is_told_as_what_it_is() {
+    let page =
+        "<!DOCTYPE html><html><head><title>Access denied</title></head><body>please log in</body></html>";
+    assert!(matches!(try_feed(page.as_bytes(), &settings()), Err(FeedError::PageWithoutProducts { .. })));
+    let picture: Vec<u8> =
+        [0xff, 0xd8, 0xff, 0xe0].into_iter().chain((0..4_000_u32).map(|n| (n * n >> 3) as u8)).collect();
+    assert!(matches!(try_feed(&picture, &settings()), Err(FeedError::Unrecognised { .. })));
 }
 
 /// A reader that makes its text as it is asked.
@@ -276,6 +324,8 @@ fn sizes_have_limits() {
         "]".repeat(10_000)
     );
     assert_eq!(feed(&nested).ids(), ["2"]);
+    let line = format!("{{\"id\":\"1\",\"images\":[],\"custom\":{}{}}}\n", "[".repeat(70), "]".repeat(70));
+    assert_eq!(feed(&line).kinds(), ["bad_row"]);
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -426,6 +476,8 @@ fn other_json() {
         (Some("g1"), Some("Dress"), "9.50 EUR", Availability::InStock)
     );
     assert_eq!(told.get("b").brand.as_deref(), Some("M"));
+    let told = feed("{\"id\":\"a\",\"images\":[],}\n");
+    assert_eq!(told.ids(), ["a"], "a second try is lenient");
     let told = feed("{\"id\":\"a\",\"images\":[]}\nnot json\n{\"id\":\"b\",\"images\":[]}\n");
     assert_eq!((told.ids(), told.findings[1].row), (vec!["a", "b"], 2));
 }

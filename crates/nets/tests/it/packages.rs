@@ -15,6 +15,8 @@ fn a_saved_package_opens_as_the_same() {
     assert_eq!(opened.card().threshold(), Some(0.3));
     assert_eq!(opened.card().category_of("blouse"), Some("top"));
     assert_eq!(opened.card().category_of("dress"), Some("dress"));
+    assert_eq!(opened.card().category_of("BLOUSE"), Some("top"));
+    assert_eq!(opened.card().category_of("Dress"), Some("dress"));
     assert_eq!(opened.card().category_of("hair"), None);
     let rebuilt = Package::build(opened.card(), &opened.tensors()).unwrap();
     assert_eq!(rebuilt.hash(), made.hash(), "the same numbers make the same package");
