@@ -35,7 +35,7 @@ class Embedder(nn.Module):
     def __init__(self):
         super().__init__()
         self.stem = Block(3, 32, stride=2)
-        self.stages = nn.ModuleList([stage(32, 64, 2), stage(64, 128, 3), stage(128, 256, 3)])
+        self.stages = nn.ModuleList([stage(32, 64, 2), stage(64, 128, 3), stage(128, 256, 6)])
         self.local, self.neck = nn.Conv2d(128, 65, 1), nn.BatchNorm1d(256)
         self.head, self.category, self.pattern = nn.Linear(256, 256), nn.Linear(256, 17), nn.Linear(256, 13)
         self.memory = F.normalize(torch.randn(4096, 256))

@@ -1,9 +1,10 @@
 //! Fits the fusion of an embedder on training pictures: which weights make the score the probability that a query
 //! and a catalogue picture show the same product.
 //!
-//! Pairs come from searches: for each query all candidates that were compared. Every query is asked twice, once with
-//! its product there and once without. Data sets count alike, whatever their size. What the weights give is then
-//! calibrated on the best hit of each search (Platt 1999): the hit that the verdict is about.
+//! Pairs come from searches: for each query all candidates that were compared. The weights are those that put its own
+//! product first among them. Then every query is asked twice, once with its product there and once without, and what
+//! the weights give is calibrated on the best hit of each search (Platt 1999): the hit that the verdict is about. Data
+//! sets count alike, whatever their size.
 use crate::retrieval::{Options, Pair, QueryBox, ask_all};
 use crate::{EvalError, Models, Watch};
 use serde::Serialize;
@@ -151,7 +152,7 @@ pub fn fit(sources: &[Options], models: &Models, watch: Watch<'_>) -> Result<Fit
     Ok(Fitted { queries: searches.len(), pairs: [pairs, same], loss, fusion })
 }
 
-/// One regression over all candidates of all searches, then its odds set right for the best hit of a search.
+/// Weights that rank, then their odds set right for the best hit of a search.
 ///
 /// `signs`: what each weight may be. More that agrees must never lower a score, which a fit to products that the embedder
 /// was trained on would like: there the cosine alone says nearly all.
@@ -165,40 +166,91 @@ fn regression(searches: &[Search], inputs: impl Fn(&Evidence) -> Vec<f64>, signs
             seen.iter().zip(same).map(sample).collect()
         })
         .collect();
-    let raw = in_good_sense(questions.iter().flatten(), signs);
-    let odds = |s: &Sample| {
-        let products = raw.weights.iter().zip(&s.inputs).map(|(w, x)| f64::from(*w) * x);
-        f64::from(raw.bias) + products.sum::<f64>()
-    };
+    let weights = in_good_sense(&questions, signs);
+    let odds = |s: &Sample| product(&weights, &s.inputs);
+    let judged = |s: &Sample| Sample { inputs: vec![odds(s)], same: s.same, weight: s.weight };
     let best = questions.iter().filter_map(|q| q.iter().max_by(|a, b| odds(a).total_cmp(&odds(b))));
-    let best: Vec<Sample> =
-        best.map(|s| Sample { inputs: vec![odds(s)], same: s.same, weight: s.weight }).collect();
-    let Logistic { bias, weights } = logistic(best.iter());
-    // A scale that is not positive would turn the order around: too few pairs to calibrate on.
-    let scale = weights.first().copied().unwrap_or(0.0);
-    if scale <= 0.0 {
-        return raw;
+    let best: Vec<Sample> = best.map(judged).collect();
+    let mut right = logistic(best.iter());
+    if right.weights.first().is_none_or(|scale| *scale <= 0.0) {
+        // It would turn the order around: too few best hits to calibrate on.
+        let all: Vec<Sample> = questions.iter().flatten().map(judged).collect();
+        right = logistic(all.iter());
     }
-    Logistic { bias: scale * raw.bias + bias, weights: raw.weights.iter().map(|w| scale * w).collect() }
+    let scale = f64::from(right.weights.first().copied().unwrap_or(1.0));
+    Logistic { bias: right.bias, weights: weights.iter().map(|w| (scale * w) as f32).collect() }
 }
 
-/// [`logistic`] without the inputs whose weights would have the wrong sign, the worst left out first.
-fn in_good_sense<'a>(samples: impl Iterator<Item = &'a Sample> + Clone, signs: &[f64]) -> Logistic {
+/// [`ranking`] without the inputs whose weights would have the wrong sign, the worst left out first.
+fn in_good_sense(questions: &[Vec<Sample>], signs: &[f64]) -> Vec<f64> {
     let mut kept: Vec<usize> = (0..signs.len()).collect();
     loop {
-        let narrow = |s: &Sample| Sample { inputs: kept.iter().map(|&i| s.inputs[i]).collect(), ..*s };
-        let narrowed: Vec<Sample> = samples.clone().map(narrow).collect();
-        let fitted = logistic(narrowed.iter());
-        let sense = |place: &usize| f64::from(fitted.weights[*place]) * signs[kept[*place]];
-        match (0..fitted.weights.len()).min_by(|a, b| sense(a).total_cmp(&sense(b))) {
+        let fitted = ranking(questions, &kept);
+        let sense = |place: &usize| fitted[*place] * signs[kept[*place]];
+        match (0..fitted.len()).min_by(|a, b| sense(a).total_cmp(&sense(b))) {
             Some(worst) if sense(&worst) < 0.0 => drop(kept.remove(worst)),
             _ => {
                 let mut weights = vec![0.0; signs.len()];
-                kept.iter().zip(&fitted.weights).for_each(|(i, w)| weights[*i] = *w);
-                return Logistic { weights, ..fitted };
+                kept.iter().zip(&fitted).for_each(|(i, w)| weights[*i] = *w);
+                return weights;
             }
         }
     }
+}
+
+/// Weights of some inputs that put what is the same before all else that was compared with it: a conditional logit
+/// (McFadden 1974), by Newton's method. Questions without one of the two kinds say nothing.
+fn ranking(questions: &[Vec<Sample>], kept: &[usize]) -> Vec<f64> {
+    let n = kept.len();
+    let narrow = |s: &Sample| kept.iter().map(|&i| s.inputs[i]).collect::<Vec<f64>>();
+    let telling = |q: &&Vec<Sample>| q.iter().any(|s| s.same) && q.iter().any(|s| !s.same);
+    let questions: Vec<(f64, Vec<(Vec<f64>, bool)>)> = questions
+        .iter()
+        .filter(telling)
+        .map(|q| (q[0].weight, q.iter().map(|s| (narrow(s), s.same)).collect()))
+        .collect();
+    let mut weights = vec![0.0; n];
+    for _ in 0..40 {
+        let mut slope: Vec<f64> = weights.iter().map(|w| -RIDGE * w).collect();
+        let mut bend = vec![vec![0.0; n]; n];
+        for (weight, candidates) in &questions {
+            let odds: Vec<f64> = candidates.iter().map(|(x, _)| product(&weights, x)).collect();
+            let most = odds.iter().copied().fold(f64::MIN, f64::max);
+            let raised: Vec<f64> = odds.iter().map(|o| (o - most).exp()).collect();
+            let all: f64 = raised.iter().sum();
+            let same: f64 = raised.iter().zip(candidates).filter(|(_, c)| c.1).map(|(r, _)| r).sum();
+            let mut mean = vec![0.0; n];
+            for ((x, is_same), raised) in candidates.iter().zip(&raised) {
+                let share = raised / all;
+                let pull = if *is_same { raised / same.max(1e-300) } else { 0.0 } - share;
+                for i in 0..n {
+                    slope[i] += weight * pull * x[i];
+                    mean[i] += share * x[i];
+                    for j in 0..n {
+                        bend[i][j] += weight * share * x[i] * x[j];
+                    }
+                }
+            }
+            for i in 0..n {
+                for j in 0..n {
+                    bend[i][j] -= weight * mean[i] * mean[j];
+                }
+            }
+        }
+        (0..n).for_each(|i| bend[i][i] += RIDGE);
+        let step = solve(bend, slope);
+        let most = step.iter().fold(0.0f64, |m, s| m.max(s.abs()));
+        let scale = (4.0 / most.max(1e-12)).min(1.0);
+        weights.iter_mut().zip(&step).for_each(|(w, s)| *w += scale * s);
+        if most < 1e-6 {
+            break;
+        }
+    }
+    weights
+}
+
+fn product(weights: &[f64], inputs: &[f64]) -> f64 {
+    weights.iter().zip(inputs).map(|(w, x)| w * x).sum()
 }
 
 /// What the odds of the best hit of a search are worth, and its lead.
@@ -312,8 +364,37 @@ mod tests {
         for (got, want) in found.weights.iter().zip([3.0, 0.0, -2.0]) {
             assert!((got - want).abs() < 0.25, "{found:?}");
         }
-        let upwards = in_good_sense(samples.iter(), &[1.0, 1.0, 1.0]);
-        assert!(upwards.weights[2] == 0.0 && (upwards.weights[0] - 2.8).abs() < 0.4, "{upwards:?}");
         assert!((found.bias - 0.5).abs() < 0.2, "{found:?}");
+    }
+    #[test]
+    fn ranking_finds_the_weights_that_chose() {
+        let mut state = 11u64;
+        let mut unit = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as f64 / f64::from(1u32 << 31)
+        };
+        // Of ten, one is taken, with a chance by its odds.
+        let questions: Vec<Vec<Sample>> = (0..3000)
+            .map(|_| {
+                let all: Vec<Vec<f64>> = (0..10).map(|_| vec![unit(), unit(), unit()]).collect();
+                let raised: Vec<f64> = all.iter().map(|x| (3.0 * x[0] - 2.0 * x[2]).exp()).collect();
+                let mut at = unit() * raised.iter().sum::<f64>();
+                let taken = raised
+                    .iter()
+                    .position(|r| {
+                        at -= r;
+                        at <= 0.0
+                    })
+                    .unwrap_or(9);
+                let sample = |(i, inputs)| Sample { inputs, same: i == taken, weight: 1.0 };
+                all.into_iter().enumerate().map(sample).collect()
+            })
+            .collect();
+        let found = ranking(&questions, &[0, 1, 2]);
+        for (got, want) in found.iter().zip([3.0, 0.0, -2.0]) {
+            assert!((got - want).abs() < 0.25, "{found:?}");
+        }
+        let upwards = in_good_sense(&questions, &[1.0, 1.0, 1.0]);
+        assert!(upwards[2] == 0.0 && (upwards[0] - 3.0).abs() < 0.4, "{upwards:?}");
     }
 }

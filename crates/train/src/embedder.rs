@@ -3,7 +3,10 @@
 use burn::tensor::{Tensor, activation::relu};
 use serde::{Deserialize, Serialize};
 
+use twinset_nets::{Architecture, Package};
+
 use crate::{
+    error::TrainError,
     layers::{block, has_identity, linear, pointwise, unit},
     params::{Params, Pass},
     run::TrainOptions,
@@ -38,7 +41,7 @@ impl Default for EmbedderArchitecture {
             side: 128,
             margin: 0.1,
             stem: 32,
-            stages: vec![(64, 2), (128, 3), (256, 3)],
+            stages: vec![(64, 2), (128, 3), (256, 6)],
             dim: 256,
             local_dim: 64,
             patterns: crate::PATTERNS.iter().map(|s| (*s).to_owned()).collect(),
@@ -47,15 +50,23 @@ impl Default for EmbedderArchitecture {
 }
 
 impl EmbedderArchitecture {
-    /// As the options say, where they say something.
-    pub(crate) fn of(options: &TrainOptions) -> Self {
-        let own = Self::default();
-        Self {
+    /// As the options say, where they say something; else as the package that training starts from.
+    ///
+    /// # Errors
+    /// That package cannot be read.
+    pub(crate) fn of(options: &TrainOptions) -> Result<Self, TrainError> {
+        let mut own = Self::default();
+        if let Some(dir) = &options.init
+            && let Architecture::RepVggLite(begun) = Package::open(dir)?.architecture()
+        {
+            own = Self { stem: begun.stem, stages: begun.stages.clone(), ..own };
+        }
+        Ok(Self {
             side: options.side.unwrap_or(own.side),
             stem: options.stem.unwrap_or(own.stem),
             stages: options.stages.clone().unwrap_or(own.stages),
             ..own
-        }
+        })
     }
 }
 

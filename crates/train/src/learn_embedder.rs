@@ -367,7 +367,7 @@ fn with<R>(
     options: &TrainOptions,
     work: impl FnOnce(&Views<'_>, &mut Embedding<'_>) -> Result<R, TrainError>,
 ) -> Result<R, TrainError> {
-    let arch = EmbedderArchitecture::of(options);
+    let arch = EmbedderArchitecture::of(options)?;
     let ids = options.clicks.as_deref().map(ids_of).transpose()?;
     let stock = Stock::open(options, ids.as_ref())?;
     let first = stock.at(0, 0)?;

@@ -215,7 +215,7 @@ fn what_is_no_feed_is_told_as_what_it_is() {
         "<!DOCTYPE html><html><head><title>Access denied</title></head><body>please log in</body></html>";
     assert!(matches!(try_feed(page.as_bytes(), &settings()), Err(FeedError::PageWithoutProducts { .. })));
     let picture: Vec<u8> =
-        [0xff, 0xd8, 0xff, 0xe0].into_iter().chain((0..4_000_u32).map(|n| (n * n >> 3) as u8)).collect();
+        [0xff, 0xd8, 0xff, 0xe0].into_iter().chain((0..4_000_u32).map(|n| ((n * n) >> 3) as u8)).collect();
     assert!(matches!(try_feed(&picture, &settings()), Err(FeedError::Unrecognised { .. })));
 }
 

@@ -373,7 +373,7 @@ pub fn run_clicks(
     progress: &dyn Fn(&Progress),
 ) -> Result<Boxes, TrainError> {
     let searches = Searches::open(options)?;
-    let arch = EmbedderArchitecture::of(options);
+    let arch = EmbedderArchitecture::of(options)?;
     let maker = Triplets { searches: &searches, options, arch: &arch };
     let fingerprint = &searches.fingerprint[..];
     let mut learner = Learning { options, arch: &arch, fingerprint, badness: Vec::new() };

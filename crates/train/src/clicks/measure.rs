@@ -48,7 +48,7 @@ pub fn box_overlap(run: &Path, data: &Path, split: &str) -> Result<BoxOverlap, T
         let reason = "it is no run of `twinset train clicks`".into();
         return Err(TrainError::Config { path: config, reason });
     }
-    let arch = EmbedderArchitecture::of(&options);
+    let arch = EmbedderArchitecture::of(&options)?;
     let (mut params, _) = Params::load(&run.join("checkpoint.safetensors"))?;
     let set = DataSet::open(data)?;
     let rows: Vec<(&Row, Rect)> =
