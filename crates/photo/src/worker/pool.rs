@@ -21,7 +21,7 @@ pub struct PoolSettings {
     /// Of each picture.
     pub limits: Limits,
     /// For one picture, from sending it to having its pixels. Then its worker is killed. Where the system tells (Linux),
-    /// the time that the worker stands in line for a core does not count, up to [`MOST_TIMES`] the limit in all: a busy
+    /// the time that the worker stands in line for a core does not count, up to five times the limit in all: a busy
     /// machine makes no picture too large.
     pub time_limit: Duration,
     /// Callers that may wait for a worker; further ones are told [`PhotoError::Busy`].
