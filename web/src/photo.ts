@@ -47,12 +47,20 @@ function draw(bitmap: ImageBitmap | HTMLImageElement | HTMLVideoElement, width: 
 
 const ALL: Box = { x: 0, y: 0, w: 1, h: 1 };
 
+/** Some files make a browser's decoder fall silent; a person must hear of them nevertheless. */
+const DECODING_MS = 20_000;
+
+function decoded(file: Blob): Promise<ImageBitmap> {
+  const late = new Promise<never>((_, failed) => setTimeout(failed, DECODING_MS, new Error("the browser does not answer")));
+  return Promise.race([createImageBitmap(file, { imageOrientation: "from-image" }), late]);
+}
+
 /** At most 1,280 px on the long side, upright, without metadata. */
 export async function shrink(file: Blob): Promise<Photo> {
   if (file.size > 4 * MAX_BYTES) throw new Problem("picture_too_large", "too many bytes to open");
   let bitmap: ImageBitmap;
   try {
-    bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+    bitmap = await decoded(file);
   } catch {
     throw await refusal(file);
   }
